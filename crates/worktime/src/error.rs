@@ -1,0 +1,57 @@
+//! What can be wrong with a calendar, a target or a question about one.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+/// Why a calendar or a target cannot be used. Each message says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Opening hours that cannot be read.
+    #[error(
+        "`{0}` are no opening hours: write them as HH:MM-HH:MM, the end after the start, 24:00 at the latest"
+    )]
+    Hours(String),
+    /// Intervals of one day that overlap or are out of order.
+    #[error("`{field}`: the intervals of a day must be in order and must not overlap")]
+    Overlap {
+        /// Where in the calendar.
+        field: String,
+    },
+    /// A range that ends before it starts.
+    #[error("`{field}`: {from} is after {to}; exchange them")]
+    Range {
+        /// Where in the calendar.
+        field: String,
+        /// First date of the range.
+        from: Date,
+        /// Last date of the range.
+        to: Date,
+    },
+    /// A yearly rule that names no date.
+    #[error("`{field}`: month {month} has no such day; correct the rule")]
+    Rule {
+        /// Where in the calendar.
+        field: String,
+        /// The month of the rule.
+        month: i8,
+    },
+    /// A time zone that is not in the time zone database.
+    #[error("`{0}` is not a time zone of the IANA database: use a name such as Asia/Qatar")]
+    TimeZone(String),
+    /// A calendar without any opening hours.
+    #[error("calendar `{0}` is never open: give at least one day of the week its hours")]
+    NeverOpen(String),
+    /// A question about a time that the calendar does not cover.
+    #[error("calendar `{calendar}` does not reach {at}: publish a version that covers more days")]
+    BeyondHorizon {
+        /// Name of the calendar.
+        calendar: String,
+        /// The instant asked for, or the last one covered when the answer lies beyond it.
+        at: Timestamp,
+    },
+    /// A target that cannot be read.
+    #[error(
+        "`{0}` is not a target: write a number and a unit, such as `15 minutes`, `4 business_hours` or `10 business_days`"
+    )]
+    Target(String),
+}

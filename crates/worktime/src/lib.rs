@@ -1,0 +1,16 @@
+//! Working time: calendars compiled so that every question about open time is a binary search.
+//!
+//! Pure: instants come in as arguments. Units never mix: elapsed time, business hours and business days
+//! are three kinds of [`Target`] (T1).
+
+mod calendar;
+mod error;
+mod spec;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use calendar::{Calendar, WorkingDay};
+pub use error::Error;
+pub use spec::{CalendarSpec, DateRange, Holiday, HolidayRule, Hours, Overlay, Week};
+pub use target::{Target, Unit};
