@@ -1,0 +1,16 @@
+//! A clock is a fold over its ledger: nothing is stored that cannot be recomputed (T4).
+//!
+//! Pure: the calendar and every instant come in as arguments. A breach is a fact that follows from the due
+//! time and can never be removed (T10); firing a mark only tells people.
+
+mod clock;
+mod error;
+mod ledger;
+mod mark;
+#[cfg(test)]
+mod tests;
+
+pub use clock::{Clock, Phase};
+pub use error::Error;
+pub use ledger::{Entry, Event};
+pub use mark::{Mark, MarkDue};
