@@ -1,0 +1,111 @@
+//! What must hold of a machine before any case may walk it (NFR-10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use masar_domain::{BiText, StateCategory};
+
+use crate::Definition;
+
+/// Everything that is wrong with a machine, in sentences; empty when it can be used.
+pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<String> {
+    let mut found = Vec::new();
+    initial_state(definition, &mut found);
+    names(definition, forms, &mut found);
+    translations(definition, &mut found);
+    paths(definition, &mut found);
+    found
+}
+
+fn initial_state(definition: &Definition, found: &mut Vec<String>) {
+    let initial = definition.states.values().filter(|state| state.initial).count();
+    if initial != 1 {
+        found.push(format!("there are {initial} initial states: mark exactly one with `initial: true`"));
+    }
+}
+
+fn names(definition: &Definition, forms: &BTreeSet<&str>, found: &mut Vec<String>) {
+    let mut form = |whose: &str, name: &str| {
+        if !forms.contains(name) {
+            found.push(format!("{whose} names the form `{name}`, which is not in forms/"));
+        }
+    };
+    form("`opening_form`", &definition.opening_form);
+    for transition in &definition.transitions {
+        if let Some(name) = &transition.form {
+            form(&format!("transition `{}`", transition.action), name);
+        }
+    }
+    let actions: BTreeSet<_> = definition.transitions.iter().map(|transition| &transition.action).collect();
+    for transition in &definition.transitions {
+        let action = &transition.action;
+        for state in transition.from.iter().chain([&transition.to]) {
+            if !definition.states.contains_key(state) {
+                found.push(format!("transition `{action}` names the state `{state}`, which does not exist"));
+            }
+        }
+        if transition.roles.is_empty() {
+            found.push(format!("transition `{action}` names no role: nobody could do it"));
+        }
+        for other in transition.not_by.iter().filter(|other| !actions.contains(other)) {
+            found
+                .push(format!("transition `{action}` separates itself from `{other}`, which does not exist"));
+        }
+        if transition.guard.is_some() != transition.otherwise.is_some() {
+            found.push(format!("transition `{action}` needs `guard` and `otherwise` together"));
+        }
+    }
+}
+
+fn translations(definition: &Definition, found: &mut Vec<String>) {
+    let mut text = |whose: String, text: &BiText| {
+        if !text.is_complete() {
+            found.push(format!("{whose} is not translated: give it in Arabic and English"));
+        }
+    };
+    text("the label of the package".into(), &definition.label);
+    for (code, state) in &definition.states {
+        text(format!("the label of the state `{code}`"), &state.label);
+    }
+    for transition in &definition.transitions {
+        text(format!("the label of the transition `{}`", transition.action), &transition.label);
+        if let Some(otherwise) = &transition.otherwise {
+            text(format!("`otherwise` of the transition `{}`", transition.action), otherwise);
+        }
+    }
+}
+
+/// Every state can be reached, and from every state an end can be reached.
+fn paths(definition: &Definition, found: &mut Vec<String>) {
+    let mut forward: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut backward: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for transition in &definition.transitions {
+        for from in &transition.from {
+            forward.entry(from).or_default().insert(&transition.to);
+            backward.entry(&transition.to).or_default().insert(from);
+        }
+    }
+    let reached = closure(definition.initial().into_iter().collect(), &forward);
+    let is_end = |code: &&str| {
+        definition.states.get(*code).is_some_and(|state| state.category == StateCategory::Closed)
+    };
+    let ends: Vec<_> = definition.states.keys().map(String::as_str).filter(is_end).collect();
+    let ending = closure(ends, &backward);
+    for code in definition.states.keys().map(String::as_str) {
+        if !reached.contains(code) {
+            found.push(format!("the state `{code}` cannot be reached"));
+        }
+        if !ending.contains(code) {
+            found.push(format!("from the state `{code}` no closed state can be reached"));
+        }
+    }
+}
+
+fn closure<'a>(mut open: Vec<&'a str>, edges: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    while let Some(code) = open.pop() {
+        if seen.insert(code) {
+            open.extend(edges.get(code).into_iter().flatten());
+        }
+    }
+    seen
+}

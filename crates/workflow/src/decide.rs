@@ -1,0 +1,282 @@
+//! May this actor do that to this case, and what follows if so?
+
+use jiff::Timestamp;
+use masar_domain::{BiText, CaseId, Role, StateCategory};
+use serde_json::{Value, json};
+
+use crate::{Actor, Case, CaseEvent, Change, Definition, Package, Transition};
+
+/// The action of the first event of every case.
+const OPEN: &str = "open";
+
+/// What somebody wants to do to a case.
+#[derive(Debug, Clone, Default)]
+pub struct Command {
+    /// Code of the action.
+    pub action: String,
+    /// The form's data, if the action has a form.
+    pub form: Option<Value>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The version that the caller has seen; `None` skips the check.
+    pub expected_version: Option<u64>,
+}
+
+/// What a case begins with.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Its identity, chosen at intake.
+    pub case_id: CaseId,
+    /// The department that handles it.
+    pub department: Option<String>,
+    /// The data of the opening form.
+    pub form: Value,
+}
+
+/// A field of a form that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field, such as `answer.text.ar`.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// Why something may not be done. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Somebody was faster.
+    #[error("the case is at version {current}, not {expected}: read it again and decide anew")]
+    Version {
+        /// The version that the caller has seen.
+        expected: u64,
+        /// The version of the case.
+        current: u64,
+    },
+    /// The action does not exist in the state of the case.
+    #[error("`{action}` cannot be done in the state `{state}`; possible are: {}", .possible.join(", "))]
+    Action {
+        /// What was asked for.
+        action: String,
+        /// The state of the case.
+        state: String,
+        /// The actions of the state.
+        possible: Vec<String>,
+    },
+    /// The actor has none of the roles.
+    #[error("one of these roles is needed: {}", .needed.iter().map(|role| role.0.as_str()).collect::<Vec<_>>().join(", "))]
+    Role {
+        /// The roles of which one is needed.
+        needed: Vec<Role>,
+    },
+    /// The actor's role reaches only as far as the own department.
+    #[error("the case belongs to the department `{department}`: only its people may do this")]
+    Department {
+        /// The department of the case.
+        department: String,
+    },
+    /// The actor did something that excludes this (E13).
+    #[error("`{actor}` did `{step}` and may not do this too: somebody else must")]
+    SeparationOfDuties {
+        /// The action that the actor did.
+        step: String,
+        /// The actor.
+        actor: String,
+    },
+    /// The condition of the transition does not hold.
+    #[error("{}", .message.en)]
+    Guard {
+        /// What to tell people.
+        message: BiText,
+    },
+    /// A reason must be given.
+    #[error("a reason must be given")]
+    Reason,
+    /// Fields of the form are not as they should be.
+    #[error("{}", .0.iter().map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; "))]
+    Form(Vec<Violation>),
+}
+
+/// An action of the current state, and whether the actor may do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Availability {
+    /// Code of the action.
+    pub action: String,
+    /// What people call it.
+    pub label: BiText,
+    /// The form it asks for.
+    pub form: Option<String>,
+    /// Why the actor may not do it; `None` when the actor may.
+    pub refusal: Option<Refusal>,
+}
+
+impl Package {
+    /// Opens a case.
+    ///
+    /// # Errors
+    /// `Form` with every violation of the opening form.
+    pub fn open(&self, opening: Opening, actor: &Actor, at: Timestamp) -> Result<CaseEvent, Refusal> {
+        let definition = self.definition();
+        let form = &definition.opening_form;
+        refuse_form(self.violations(form, &opening.form))?;
+        // A checked package has one initial state.
+        let initial = definition.initial().unwrap_or_default();
+        Ok(CaseEvent {
+            case_id: opening.case_id,
+            version: 1,
+            at,
+            actor: actor.id.clone(),
+            action: OPEN.to_owned(),
+            to: state(definition, initial),
+            reason: None,
+            form: Some((form.clone(), opening.form)),
+            change: Change::Opened {
+                department: opening.department,
+                counters: definition.counters().map(str::to_owned).collect(),
+            },
+        })
+    }
+}
+
+/// Decides a command: the event that follows, or why not.
+///
+/// # Errors
+/// The refusal of the first transition of the action, in the order of the package, unless a later one allows it.
+pub fn decide(
+    package: &Package,
+    case: &Case,
+    command: &Command,
+    actor: &Actor,
+    at: Timestamp,
+) -> Result<CaseEvent, Refusal> {
+    if let Some(expected) = command.expected_version.filter(|expected| *expected != case.version) {
+        return Err(Refusal::Version { expected, current: case.version });
+    }
+    let transition = permitted(package, case, &command.action, actor, command.form.as_ref())?;
+    let reason = command.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    if transition.reason && reason.is_none() {
+        return Err(Refusal::Reason);
+    }
+    let form =
+        transition.form.as_ref().map(|name| (name.clone(), command.form.clone().unwrap_or(Value::Null)));
+    if let Some((name, data)) = &form {
+        refuse_form(package.violations(name, data))?;
+    }
+    Ok(CaseEvent {
+        case_id: case.id,
+        version: case.version + 1,
+        at,
+        actor: actor.id.clone(),
+        action: command.action.clone(),
+        to: state(package.definition(), &transition.to),
+        reason: reason.map(str::to_owned),
+        form,
+        change: Change::Moved { count: transition.count.clone() },
+    })
+}
+
+/// What the actor may do with the case now, and why not the rest; one line for each action of the state.
+#[must_use]
+pub fn available(package: &Package, case: &Case, actor: &Actor) -> Vec<Availability> {
+    let mut lines: Vec<Availability> = Vec::new();
+    for (_, transition) in of_state(package.definition(), case) {
+        if lines.iter().any(|line| line.action == transition.action) {
+            continue;
+        }
+        lines.push(Availability {
+            action: transition.action.clone(),
+            label: transition.label.clone(),
+            form: transition.form.clone(),
+            refusal: permitted(package, case, &transition.action, actor, None).err(),
+        });
+    }
+    lines
+}
+
+/// The first transition of the action that the actor may do.
+fn permitted<'a>(
+    package: &'a Package,
+    case: &Case,
+    action: &str,
+    actor: &Actor,
+    form: Option<&Value>,
+) -> Result<&'a Transition, Refusal> {
+    let definition = package.definition();
+    let facts = json!({
+        "case": {"state": case.state, "department": case.department, "forms": case.forms, "counts": case.counts},
+        "actor": actor,
+        "form": form,
+    });
+    let mut refusal = None;
+    for (index, transition) in of_state(definition, case).filter(|(_, t)| t.action == action) {
+        let allowed = may(transition, case, actor).and_then(|()| {
+            let message = || transition.otherwise.clone().unwrap_or_default();
+            if package.guard_holds(index, &facts) {
+                Ok(())
+            } else {
+                Err(Refusal::Guard { message: message() })
+            }
+        });
+        match allowed {
+            Ok(()) => return Ok(transition),
+            Err(reason) => refusal = Some(nearer(refusal, reason)),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Refusal::Action {
+        action: action.to_owned(),
+        state: case.state.clone(),
+        possible: possible(definition, case),
+    }))
+}
+
+/// Of two refusals the one that says more: missing roles add up, and anything else came closer.
+fn nearer(earlier: Option<Refusal>, later: Refusal) -> Refusal {
+    match (earlier, later) {
+        (None, later) => later,
+        (Some(Refusal::Role { mut needed }), Refusal::Role { needed: more }) => {
+            needed.extend(more);
+            Refusal::Role { needed }
+        }
+        (Some(Refusal::Role { .. }), later) => later,
+        (Some(earlier), _) => earlier,
+    }
+}
+
+fn may(transition: &Transition, case: &Case, actor: &Actor) -> Result<(), Refusal> {
+    let held: Vec<_> = transition.roles.intersection(&actor.roles).collect();
+    if held.is_empty() {
+        return Err(Refusal::Role { needed: transition.roles.iter().cloned().collect() });
+    }
+    if let Some(department) = case.department.as_ref().filter(|own| actor.department.as_ref() != Some(own))
+        && held.iter().all(|role| role.is_of_a_department())
+    {
+        return Err(Refusal::Department { department: department.clone() });
+    }
+    for step in &transition.not_by {
+        let last = case.history.iter().rev().find(|past| past.action == *step);
+        if last.is_some_and(|past| past.actor == actor.id) {
+            return Err(Refusal::SeparationOfDuties { step: step.clone(), actor: actor.id.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn of_state<'a>(definition: &'a Definition, case: &Case) -> impl Iterator<Item = (usize, &'a Transition)> {
+    let state = case.state.clone();
+    definition.transitions.iter().enumerate().filter(move |(_, transition)| transition.from.contains(&state))
+}
+
+fn possible(definition: &Definition, case: &Case) -> Vec<String> {
+    let mut actions: Vec<_> = of_state(definition, case).map(|(_, t)| t.action.clone()).collect();
+    actions.dedup();
+    actions
+}
+
+fn refuse_form(violations: Vec<Violation>) -> Result<(), Refusal> {
+    if violations.is_empty() { Ok(()) } else { Err(Refusal::Form(violations)) }
+}
+
+/// Code and category of a state; a checked package knows every state that it names.
+fn state(definition: &Definition, code: &str) -> (String, StateCategory) {
+    (code.to_owned(), definition.states.get(code).map_or(StateCategory::Open, |state| state.category))
+}
