@@ -8,6 +8,7 @@ mod check;
 mod decide;
 mod definition;
 mod error;
+mod graph;
 mod package;
 #[cfg(test)]
 mod tests;
@@ -16,4 +17,5 @@ pub use case::{Actor, Case, CaseEvent, Change, Step, evolve};
 pub use decide::{Availability, Command, Opening, Refusal, Violation, available, decide};
 pub use definition::{Definition, State, Transition};
 pub use error::Error;
+pub use graph::graph;
 pub use package::{Package, Source};

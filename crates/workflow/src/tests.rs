@@ -272,3 +272,15 @@ proptest! {
         prop_assert_eq!(replayed, Some(case));
     }
 }
+
+#[test]
+fn the_graph_shows_every_state_once_and_every_way() {
+    let package = package();
+    let drawing = crate::graph(package.definition(), masar_domain::Language::En);
+    assert_eq!(drawing.matches(" : Proposed\n").count(), 1);
+    assert!(drawing.contains("[*] --> proposed\n"));
+    assert!(drawing.contains("proposed --> approved : Approve\n"), "three sentences, one arrow: {drawing}");
+    assert!(drawing.contains("in_progress --> in_progress : Update progress / Change the date\n"));
+    assert!(drawing.contains("verified --> [*]\n"));
+    assert!(crate::graph(package.definition(), masar_domain::Language::Ar).contains("proposed : مقترح\n"));
+}

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use masar_worktime::{Calendar, Target};
 use serde::Serialize;
 
-use crate::calendars;
+use crate::{Answer, calendars};
 
 /// The questions about clocks.
 #[derive(Subcommand)]
@@ -34,7 +34,7 @@ pub(crate) struct DueArguments {
 
 /// A due time and what it follows from.
 #[derive(Serialize)]
-pub(crate) struct Due {
+struct Due {
     calendar: String,
     calendar_version: u32,
     from: String,
@@ -47,11 +47,12 @@ pub(crate) struct Due {
 }
 
 /// Answers a question about clocks.
-pub(crate) fn run(command: Command) -> Result<Due> {
+pub(crate) fn run(command: Command) -> Result<Answer> {
     let Command::Due(arguments) = command;
     let calendar = calendars::find(&arguments.calendar)?;
-    due(&calendar, arguments.from, arguments.target)
-        .with_context(|| format!("no due time for {} from {}", arguments.target, arguments.from))
+    let due = due(&calendar, arguments.from, arguments.target)
+        .with_context(|| format!("no due time for {} from {}", arguments.target, arguments.from))?;
+    Ok(Answer { table: due.to_string(), json: serde_json::to_value(due)? })
 }
 
 fn due(calendar: &Calendar, from: Timestamp, target: Target) -> Result<Due> {

@@ -2,6 +2,7 @@
 
 mod calendars;
 mod clock;
+mod workflow;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -33,6 +34,17 @@ enum Command {
     /// Questions about clocks and due times.
     #[command(subcommand)]
     Clock(clock::Command),
+    /// Questions about workflow packages.
+    #[command(subcommand)]
+    Workflow(workflow::Command),
+}
+
+/// An answer in both of its forms.
+struct Answer {
+    /// For people; ends with a line break.
+    table: String,
+    /// For programs.
+    json: serde_json::Value,
 }
 
 /// Exit codes: 0 answered, 1 refused with a reason, 2 wrong usage (from the argument parser).
@@ -40,6 +52,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let answer = match arguments.command {
         Command::Clock(command) => clock::run(command),
+        Command::Workflow(command) => workflow::run(command),
     };
     match answer.and_then(|answer| Ok(print(arguments.output, &answer)?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,10 +64,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn print(output: Output, answer: &clock::Due) -> io::Result<()> {
+fn print(output: Output, answer: &Answer) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match output {
-        Output::Json => writeln!(out, "{}", serde_json::to_string(answer)?),
-        Output::Table => write!(out, "{answer}"),
+        Output::Json => writeln!(out, "{}", answer.json),
+        Output::Table => out.write_all(answer.table.as_bytes()),
     }
 }
