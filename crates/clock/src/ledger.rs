@@ -1,8 +1,12 @@
 //! The ledger of a clock: what happened to it, and when.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
+
+use crate::{CalendarRef, Mark};
 
 /// One line of a ledger. Lines are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,10 @@ pub enum Event {
     Started {
         /// How long it may take.
         target: Target,
+        /// The calendar it counts on.
+        calendar: CalendarRef,
+        /// What promised the target, such as a package's clock or an agreement with its version.
+        policy: String,
     },
     /// It stands still, because the customer must act (T8).
     Paused {
@@ -37,12 +45,24 @@ pub enum Event {
         /// Why.
         cause: String,
     },
-    /// More time was granted (T9).
+    /// More time was granted: once, and only before the due time (T9).
     Extended {
         /// How much, in the unit of the target.
         by: Target,
         /// Why.
         reason: String,
+        /// Who granted it.
+        granted_by: String,
+    },
+    /// A new version of the calendar holds for the open clock (T7).
+    CalendarChanged {
+        /// The calendar it counts on now.
+        calendar: CalendarRef,
+    },
+    /// Somebody was told that a mark was reached (T12).
+    MarkFired {
+        /// The mark.
+        mark: Mark,
     },
     /// What was promised was done.
     Stopped,
@@ -51,4 +71,24 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { target, calendar, policy } => {
+                write!(f, "started: {target} on {calendar}, as {policy} promises")
+            }
+            Self::Paused { reason } => write!(f, "paused: {reason}"),
+            Self::Resumed => f.write_str("resumed"),
+            Self::Retargeted { target, cause } => write!(f, "retargeted to {target}: {cause}"),
+            Self::Extended { by, reason, granted_by } => {
+                write!(f, "extended by {by}, granted by {granted_by}: {reason}")
+            }
+            Self::CalendarChanged { calendar } => write!(f, "moved to {calendar}"),
+            Self::MarkFired { mark } => write!(f, "fired {mark}"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Cancelled { reason } => write!(f, "cancelled: {reason}"),
+        }
+    }
 }

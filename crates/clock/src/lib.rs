@@ -1,16 +1,20 @@
 //! A clock is a fold over its ledger: nothing is stored that cannot be recomputed (T4).
 //!
-//! Pure: the calendar and every instant come in as arguments. A breach is a fact that follows from the due
+//! Pure: calendars and every instant come in as arguments. A breach is a fact that follows from the due
 //! time and can never be removed (T10); firing a mark only tells people.
 
+mod calendars;
 mod clock;
 mod error;
 mod ledger;
 mod mark;
+mod meter;
+mod questions;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{Clock, Phase};
+pub use calendars::{CalendarRef, Calendars};
+pub use clock::{Breach, BreachCause, Clock, Pause, Phase, Verdict};
 pub use error::Error;
 pub use ledger::{Entry, Event};
 pub use mark::{Mark, MarkDue};

@@ -77,9 +77,13 @@ impl Calendar {
         if ordinary.is_empty() {
             return;
         }
-        let holiday = spec.holidays.iter().find(|holiday| holiday.when.names(date));
+        let holidays = spec.holidays.iter().filter(|holiday| holiday.when.names(date));
+        // An announced holiday closes the day whatever becomes of a tentative one.
+        let holiday = holidays.min_by_key(|holiday| holiday.tentative);
         let overlay = spec.overlays.iter().rev().find(|overlay| overlay.range().contains(date));
-        if holiday.is_some_and(|h| h.tentative) || overlay.is_some_and(|o| o.tentative) {
+        let tentative = holiday
+            .map_or_else(|| overlay.is_some_and(|overlay| overlay.tentative), |holiday| holiday.tentative);
+        if tentative {
             self.tentative.push((local(&self.zone, date, 0), local(&self.zone, next(date), 0)));
         }
         if holiday.is_none() {
@@ -90,9 +94,10 @@ impl Calendar {
     fn open_day(&mut self, date: Date, hours: &[Hours]) {
         let first = self.intervals.len();
         for interval in hours {
-            let (open, close) =
-                (local(&self.zone, date, interval.open), local(&self.zone, date, interval.close));
-            // A clock put forward can swallow an interval whole.
+            let latest = self.intervals.last().map_or(i64::MIN, |last| last.close);
+            // A clock put forward can move a closing past the next opening, or swallow an interval whole.
+            let open = local(&self.zone, date, interval.open).max(latest);
+            let close = local(&self.zone, date, interval.close);
             if open < close {
                 let before = self.intervals.last().map_or(0, Interval::after);
                 self.intervals.push(Interval { open, close, before });
@@ -177,6 +182,26 @@ impl Calendar {
         self.working_day(self.days.partition_point(|day| day.close < at))
     }
 
+    /// The closing of the nth working day after a day (T2); its own closing when `days` is 0.
+    ///
+    /// # Errors
+    /// `BeyondHorizon` when the calendar ends before it.
+    pub fn close_of_nth_day_after(&self, day0: WorkingDay, days: u32) -> Result<Timestamp, Error> {
+        // A 32-bit count of days fits the machine word of every supported target.
+        Ok(self.working_day(day0.ordinal.saturating_add(days as usize))?.close)
+    }
+
+    /// The first open instant from here on: the instant itself when it is open.
+    ///
+    /// # Errors
+    /// `BeyondHorizon` when the calendar ends before the next opening.
+    pub fn next_opening(&self, at: Timestamp) -> Result<Timestamp, Error> {
+        self.covered(at)?;
+        let index = self.intervals.partition_point(|interval| interval.close <= at.as_millisecond());
+        let interval = self.intervals.get(index).ok_or_else(|| self.beyond(self.covers.1))?;
+        Ok(at.max(instant(interval.open)))
+    }
+
     /// When a target that starts at `from` is due, without any pause.
     ///
     /// # Errors
@@ -186,11 +211,7 @@ impl Calendar {
         match target.unit {
             Unit::Elapsed => from.checked_add(seconds).map_err(|_| self.beyond(self.covers.1)),
             Unit::BusinessHours => self.after_open(from, seconds),
-            Unit::BusinessDays => {
-                let day0 = self.received_day(from)?;
-                // A 32-bit count of days fits the machine word of every supported target.
-                Ok(self.working_day(day0.ordinal + target.amount as usize)?.close)
-            }
+            Unit::BusinessDays => self.close_of_nth_day_after(self.received_day(from)?, target.amount),
         }
     }
 

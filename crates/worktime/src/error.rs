@@ -11,6 +11,14 @@ pub enum Error {
         "`{0}` are no opening hours: write them as HH:MM-HH:MM, the end after the start, 24:00 at the latest"
     )]
     Hours(String),
+    /// A field that says nothing.
+    #[error(
+        "`{field}` is empty: give the calendar a name, a version from 1, and a label in Arabic and English"
+    )]
+    Missing {
+        /// Where in the calendar.
+        field: &'static str,
+    },
     /// Intervals of one day that overlap or are out of order.
     #[error("`{field}`: the intervals of a day must be in order and must not overlap")]
     Overlap {

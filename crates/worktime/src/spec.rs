@@ -163,11 +163,20 @@ impl HolidayRule {
 }
 
 impl CalendarSpec {
-    /// Checks what the types cannot: ranges, rules and the order of intervals.
+    /// Checks what the types cannot: what must not be empty, ranges, rules and the order of intervals.
     ///
     /// # Errors
     /// The first thing that is wrong, with the field it stands in.
     pub fn check(&self) -> Result<(), Error> {
+        for (field, given) in [
+            ("name", !self.name.trim().is_empty()),
+            ("version", self.version > 0),
+            ("label", self.label.is_complete()),
+        ] {
+            if !given {
+                return Err(Error::Missing { field });
+            }
+        }
         check_range("covers", self.covers)?;
         for day in Weekday::Sunday.cycle_forward().take(7) {
             check_order(|| format!("week.{}", weekday::name(day)), self.week.hours(day))?;
