@@ -1,1 +1,16 @@
-//! masar-store.
+//! Databases: connections, migrations, group commit, multi-row statements and keyset pages, alike on SQLite and
+//! PostgreSQL.
+//!
+//! Each service owns one [`Store`] and nobody else reads its tables.
+
+mod batcher;
+mod connect;
+mod error;
+pub mod page;
+mod rows;
+pub mod time;
+
+pub use batcher::{BatchSettings, Batcher, Writer};
+pub use connect::{DatabaseUrl, Store};
+pub use error::Error;
+pub use rows::{chunk_rows, insert_all, insert_new};

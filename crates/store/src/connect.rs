@@ -1,0 +1,180 @@
+//! Opening the database of a service, and its transactions.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+use crate::Error;
+
+/// Connections that one service holds to PostgreSQL at most: two writers, two consumers, and readers.
+const POSTGRES_CONNECTIONS: u32 = 12;
+/// Readers of one SQLite file.
+const SQLITE_READERS: u32 = 4;
+/// Any number will do, as long as no other product locks the same one: "masar" in ASCII.
+const MIGRATION_LOCK: i64 = 0x006d_6173_6172;
+
+/// Where the databases are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// One SQLite file per service in this folder.
+    SqliteFolder(PathBuf),
+    /// One schema per service in this PostgreSQL database.
+    Postgres(String),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(folder) if !folder.is_empty() => Ok(Self::SqliteFolder(PathBuf::from(folder))),
+            _ => Err(Error::Url(text.to_owned())),
+        }
+    }
+}
+
+/// The database of one service. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// SQLite: the one connection that writes. PostgreSQL: the pool.
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+impl Store {
+    /// Opens the database of a service and creates it when it is not there.
+    ///
+    /// # Errors
+    /// `Folder` or `Connect`.
+    pub async fn connect(url: &DatabaseUrl, service: &str) -> Result<Self, Error> {
+        let opened = match url {
+            DatabaseUrl::SqliteFolder(folder) => Self::sqlite(folder, service).await,
+            DatabaseUrl::Postgres(url) => Self::postgres(url, service).await,
+        };
+        opened.map_err(|error| match error {
+            Error::Database(source) => Error::Connect { service: service.to_owned(), source },
+            other => other,
+        })
+    }
+
+    async fn sqlite(folder: &std::path::Path, service: &str) -> Result<Self, Error> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| Error::Folder { folder: folder.to_owned(), source })?;
+        let url = format!("sqlite://{}?mode=rwc", folder.join(format!("{service}.db")).display());
+        Ok(Self {
+            writer: Database::connect(sqlite_options(&url, 1)).await?,
+            reader: Database::connect(sqlite_options(&url, SQLITE_READERS)).await?,
+        })
+    }
+
+    async fn postgres(url: &str, service: &str) -> Result<Self, Error> {
+        let schema = format!("masar_{service}");
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(POSTGRES_CONNECTIONS)
+            .sqlx_logging(false)
+            .acquire_timeout(Duration::from_secs(10))
+            .set_schema_search_path(schema.clone());
+        let pool = Database::connect(options).await?;
+        let there = pool.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await;
+        // Two replicas that start at once may both try; one of them is too late and that is well.
+        if let Err(error) = there
+            && !error.to_string().contains("duplicate key")
+        {
+            return Err(error.into());
+        }
+        Ok(Self { writer: pool.clone(), reader: pool })
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.reader.get_database_backend()
+    }
+
+    /// The connections for reading.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Begins a transaction that writes. On SQLite there is one at a time.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
+        let sqlite_transaction_mode =
+            (self.backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// Brings the tables to the newest form; on PostgreSQL one replica does it while the others wait.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), Error> {
+        if self.backend() == DbBackend::Sqlite {
+            return Ok(M::up(&self.writer, None).await?);
+        }
+        let lock = self.writer.begin().await?;
+        lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        M::up(&self.writer, None).await?;
+        Ok(lock.commit().await?)
+    }
+
+    /// Closes the connections, after what runs on them.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn close(self) -> Result<(), Error> {
+        self.writer.close().await?;
+        Ok(self.reader.close().await?)
+    }
+}
+
+fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .sqlx_logging(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(Duration::from_secs(60))
+        .map_sqlx_sqlite_opts(|options| {
+            options
+                .pragma("journal_mode", "WAL")
+                // An acknowledged case must survive the loss of power.
+                .pragma("synchronous", "FULL")
+                .pragma("wal_autocheckpoint", "20000")
+                .pragma("cache_size", "-65536")
+                .pragma("temp_store", "MEMORY")
+                .busy_timeout(Duration::from_secs(30))
+                .foreign_keys(true)
+        });
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_two_kinds_of_url() {
+        assert_eq!("sqlite:/data".parse::<DatabaseUrl>().unwrap(), DatabaseUrl::SqliteFolder("/data".into()));
+        assert!(matches!("postgres://masar@db/masar".parse(), Ok(DatabaseUrl::Postgres(_))));
+        for text in ["", "sqlite:", "mysql://x", "data.db"] {
+            assert!(matches!(text.parse::<DatabaseUrl>(), Err(Error::Url(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong with a database, and whether trying again helps.
+
+use std::path::PathBuf;
+
+use sea_orm::{DbErr, SqlErr};
+
+/// Why something was not stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A text that names no database.
+    #[error("`{0}` names no database: write sqlite:FOLDER or postgres://USER@HOST/DATABASE")]
+    Url(String),
+    /// The folder of the database files cannot be used.
+    #[error("the folder {folder} cannot be used for databases: {source}; create it or choose another")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database cannot be reached.
+    #[error("the database of `{service}` cannot be opened; is the server running, and may this user log in?")]
+    Connect {
+        /// The service that wanted it.
+        service: String,
+        /// What the driver said.
+        #[source]
+        source: DbErr,
+    },
+    /// A statement failed.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// More was offered than can be stored; nothing of it was kept.
+    #[error("too much is waiting to be stored: try again in a moment")]
+    Overloaded,
+    /// The process is going down; nothing was kept.
+    #[error("the service is stopping: try again elsewhere or later")]
+    Stopped,
+    /// A page token that this product did not write.
+    #[error("the page token is not one of ours: start again with an empty token")]
+    PageToken,
+}
+
+impl Error {
+    /// True when a row was there already.
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))))
+    }
+
+    /// True when the same work may succeed a moment later: the link broke, or another transaction was in the way.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Overloaded => true,
+            Self::Database(error) => passes(error),
+            Self::Url(_) | Self::Folder { .. } | Self::Connect { .. } | Self::Stopped | Self::PageToken => {
+                false
+            }
+        }
+    }
+}
+
+/// Deadlocks, serialization failures, a busy file and broken links pass; all else repeats itself.
+fn passes(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
+        return true;
+    }
+    let text = error.to_string();
+    ["40001", "40P01", "deadlock", "database is locked", "could not serialize", "connection", "Broken pipe"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
