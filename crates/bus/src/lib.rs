@@ -1,1 +1,25 @@
-//! masar-bus.
+//! The bus: every service is a function from a batch of events to a batch of events.
+//!
+//! A service writes its events into its [`Outbox`] in the transaction of its state; a [`Relay`] hands them to a
+//! [`Transport`] and deletes them when it confirms; a [`Consumer`] records what it has seen in the transaction of what
+//! it does. So effects in our databases happen exactly once, and the events of one subject stay in order.
+
+mod consumer;
+mod error;
+mod event;
+mod local;
+mod outbox;
+pub mod parked;
+mod relay;
+mod tables;
+mod trace;
+mod transport;
+
+pub use consumer::{Consumer, Handler};
+pub use error::Error;
+pub use event::Event;
+pub use local::LocalTransport;
+pub use outbox::Outbox;
+pub use relay::Relay;
+pub use tables::migrations;
+pub use transport::{Delivery, Message, PARTITIONS, Transport, partition_of};

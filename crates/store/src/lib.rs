@@ -6,6 +6,7 @@
 mod batcher;
 mod connect;
 mod error;
+mod migration;
 pub mod page;
 mod rows;
 pub mod time;
@@ -13,4 +14,5 @@ pub mod time;
 pub use batcher::{BatchSettings, Batcher, Writer};
 pub use connect::{DatabaseUrl, Store};
 pub use error::Error;
+pub use migration::CreateTables;
 pub use rows::{chunk_rows, insert_all, insert_new};

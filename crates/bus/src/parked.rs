@@ -1,0 +1,144 @@
+//! Events that failed alone: kept with their error, and their subject held, until somebody retries or drops them.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use masar_store::{Store, insert_all, page, time};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use crate::tables::parked;
+use crate::{Error, Event, Handler};
+
+/// A parked event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The event.
+    pub event: Event,
+    /// Why it failed; none when it only waits behind another of its subject.
+    pub error: Option<String>,
+    /// When it was parked.
+    pub parked_at: Timestamp,
+}
+
+/// A page of what is parked, oldest first, and the token of the next page.
+///
+/// # Errors
+/// `PageToken`, or what the database says.
+pub async fn list(store: &Store, size: u32, token: &str) -> Result<(Vec<Parked>, String), Error> {
+    let size = page::size(size);
+    let after = page::decode::<i64>(token)?.unwrap_or(0);
+    let rows = parked::Entity::find().filter(parked::Column::Id.gt(after)).order_by_asc(parked::Column::Id);
+    let mut rows = rows.limit(size + 1).all(store.reader()).await?;
+    let next = page::cut(&mut rows, size, |row| row.id)?;
+    Ok((rows.into_iter().map(from_row).collect(), next))
+}
+
+/// One parked event.
+///
+/// # Errors
+/// `NotParked`, or what the database says.
+pub async fn show(store: &Store, event: Uuid) -> Result<Parked, Error> {
+    Ok(from_row(find(store.reader(), event).await?))
+}
+
+/// Handles an event again and, when it succeeds, those held behind it, in order and in one transaction.
+///
+/// # Errors
+/// Why it still fails; then all stays as it was.
+pub async fn retry(store: &Store, handler: &dyn Handler, event: Uuid) -> Result<usize, Error> {
+    let tx = store.begin().await?;
+    let first = find(&tx, event).await?;
+    let rows = behind(&tx, &first).await?;
+    let events: Vec<_> = rows.into_iter().map(|row| from_row(row).event).collect();
+    handler.handle(&tx, &events).await?;
+    forget(&tx, &events).await?;
+    tx.commit().await?;
+    handler.committed();
+    Ok(events.len())
+}
+
+/// Gives an event up, and handles those held behind it.
+///
+/// # Errors
+/// Why those behind it fail; then all stays as it was.
+pub async fn give_up(store: &Store, handler: &dyn Handler, event: Uuid) -> Result<usize, Error> {
+    let tx = store.begin().await?;
+    let first = find(&tx, event).await?;
+    let mut events: Vec<_> = behind(&tx, &first).await?.into_iter().map(|row| from_row(row).event).collect();
+    forget(&tx, &events).await?;
+    events.remove(0);
+    if !events.is_empty() {
+        handler.handle(&tx, &events).await?;
+    }
+    tx.commit().await?;
+    handler.committed();
+    Ok(events.len())
+}
+
+/// The subjects that are held. There are none on a good day, and then this costs next to nothing.
+pub(crate) async fn subjects<C: ConnectionTrait>(db: &C) -> Result<HashSet<String>, Error> {
+    let subjects = parked::Entity::find().select_only().column(parked::Column::Subject).distinct();
+    Ok(subjects.into_tuple::<String>().all(db).await?.into_iter().collect())
+}
+
+pub(crate) async fn park(
+    tx: &DatabaseTransaction,
+    events: Vec<Event>,
+    failure: Option<&Error>,
+) -> Result<(), Error> {
+    let parked_at = time::to_db(Timestamp::now());
+    let row = |event: Event| parked::ActiveModel {
+        id: NotSet,
+        event_id: Set(event.id),
+        source: Set(event.source),
+        kind: Set(event.kind),
+        tenant: Set(event.tenant),
+        subject: Set(event.subject),
+        time: Set(time::to_db(event.time)),
+        traceparent: Set(event.traceparent),
+        data: Set(event.data.into()),
+        error: Set(failure.map(ToString::to_string)),
+        parked_at: Set(parked_at),
+    };
+    Ok(insert_all(tx, events.into_iter().map(row).collect()).await?)
+}
+
+async fn find<C: ConnectionTrait>(db: &C, event: Uuid) -> Result<parked::Model, Error> {
+    let row = parked::Entity::find().filter(parked::Column::EventId.eq(event)).one(db).await?;
+    row.ok_or(Error::NotParked(event))
+}
+
+async fn behind(tx: &DatabaseTransaction, first: &parked::Model) -> Result<Vec<parked::Model>, Error> {
+    let same = parked::Entity::find()
+        .filter(parked::Column::Subject.eq(first.subject.as_str()))
+        .filter(parked::Column::Id.gte(first.id))
+        .order_by_asc(parked::Column::Id);
+    Ok(same.all(tx).await?)
+}
+
+async fn forget(tx: &DatabaseTransaction, events: &[Event]) -> Result<(), Error> {
+    let ids = events.iter().map(|event| event.id);
+    parked::Entity::delete_many().filter(parked::Column::EventId.is_in(ids)).exec(tx).await?;
+    Ok(())
+}
+
+fn from_row(row: parked::Model) -> Parked {
+    Parked {
+        error: row.error,
+        parked_at: time::from_db(row.parked_at),
+        event: Event {
+            id: row.event_id,
+            source: row.source,
+            kind: row.kind,
+            tenant: row.tenant,
+            subject: row.subject,
+            time: time::from_db(row.time),
+            traceparent: row.traceparent,
+            data: row.data.into(),
+        },
+    }
+}

@@ -1,0 +1,164 @@
+//! The relay: hands the oldest events of the outbox to the transport and deletes them when it confirms.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use masar_store::Store;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::outbox::event;
+use crate::tables::outbox;
+use crate::{Error, Message, Outbox, PARTITIONS, Transport};
+
+/// Events of one message: packing is worth half as much again in throughput.
+const PACKED: usize = 256;
+/// The size that a message may reach; an event that is larger goes alone.
+const PACKED_BYTES: usize = 1 << 20;
+/// Looked for anew this often, should a wake-up be missed.
+const POLL: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Moves the events of one service from its outbox to the transport.
+pub struct Relay {
+    /// The database of the service.
+    pub store: Store,
+    /// Its outbox.
+    pub outbox: Outbox,
+    /// Where the events go.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl Relay {
+    /// Works until it is told to stop; what is in the outbox then stays there for the next start.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.drain(&stop).await {
+                Ok(()) => pause = Duration::from_millis(50),
+                Err(error) => {
+                    tracing::warn!(service = self.outbox.service(), %error, "events wait in the outbox");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+            let wait = async {
+                if pause > Duration::from_millis(50) {
+                    tokio::time::sleep(pause).await;
+                } else {
+                    let _ = tokio::time::timeout(POLL, self.outbox.woken()).await;
+                }
+            };
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Sends until the outbox is empty. At most one message of a partition is unconfirmed, so that a failure cannot
+    /// turn the order of a subject's events.
+    async fn drain(&self, stop: &CancellationToken) -> Result<(), Error> {
+        while !stop.is_cancelled() {
+            let rows = self.oldest().await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let sent =
+                join_all(pack(rows).into_iter().map(|(partition, rows)| self.send(partition, rows))).await;
+            let mut confirmed = Vec::new();
+            let mut failure = None;
+            for result in sent {
+                match result {
+                    Ok(ids) => confirmed.extend(ids),
+                    Err(error) => failure = Some(error),
+                }
+            }
+            self.delete(confirmed).await?;
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn oldest(&self) -> Result<Vec<outbox::Model>, Error> {
+        let most = PACKED as u64 * u64::from(PARTITIONS);
+        let oldest = outbox::Entity::find().order_by_asc(outbox::Column::Id).limit(most);
+        Ok(oldest.all(self.store.reader()).await?)
+    }
+
+    async fn send(&self, partition: i16, rows: Vec<outbox::Model>) -> Result<Vec<i64>, Error> {
+        let ids = rows.iter().map(|row| row.id).collect();
+        let events = rows.into_iter().map(|row| event(self.outbox.service(), row)).collect();
+        let source = self.outbox.service().to_owned();
+        let partition = partition.cast_unsigned();
+        self.transport.publish(Message { id: Uuid::now_v7(), source, partition, events }).await?;
+        Ok(ids)
+    }
+
+    async fn delete(&self, ids: Vec<i64>) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let tx = self.store.begin().await?;
+        outbox::Entity::delete_many().filter(outbox::Column::Id.is_in(ids)).exec(&tx).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// The head of each partition that fits one message.
+fn pack(rows: Vec<outbox::Model>) -> BTreeMap<i16, Vec<outbox::Model>> {
+    let mut packs: BTreeMap<i16, (usize, bool, Vec<outbox::Model>)> = BTreeMap::new();
+    for row in rows {
+        let (bytes, full, pack) = packs.entry(row.partition).or_default();
+        *bytes += row.data.len();
+        *full |= pack.len() == PACKED || (*bytes > PACKED_BYTES && !pack.is_empty());
+        if !*full {
+            pack.push(row);
+        }
+    }
+    packs.into_iter().map(|(partition, (_, _, pack))| (partition, pack)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row(id: i64, partition: i16, bytes: usize) -> outbox::Model {
+        outbox::Model {
+            id,
+            partition,
+            event_id: Uuid::nil(),
+            kind: String::new(),
+            tenant: String::new(),
+            subject: String::new(),
+            time: chrono::DateTime::UNIX_EPOCH,
+            traceparent: None,
+            data: vec![0; bytes],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_pack_is_the_head_of_its_partition(
+            rows in prop::collection::vec((0i16..3, prop::sample::select(vec![10usize, 700_000, 2_000_000])), 0..40)
+        ) {
+            let rows: Vec<_> = (0i64..).zip(rows).map(|(id, (partition, bytes))| row(id, partition, bytes)).collect();
+            let packs = pack(rows.clone());
+            for partition in 0i16..3 {
+                let all: Vec<_> = rows.iter().filter(|row| row.partition == partition).cloned().collect();
+                let Some(pack) = packs.get(&partition) else {
+                    prop_assert!(all.is_empty());
+                    continue;
+                };
+                prop_assert!(!pack.is_empty());
+                prop_assert_eq!(&all[..pack.len()], pack.as_slice());
+                prop_assert!(pack.len() == 1 || pack.iter().map(|row| row.data.len()).sum::<usize>() <= PACKED_BYTES);
+            }
+        }
+    }
+}

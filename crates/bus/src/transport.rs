@@ -1,0 +1,110 @@
+//! What carries messages between services, and what it must promise.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use masar_proto::bus::v1::EventBatch;
+use prost::Message as _;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::{Error, Event};
+
+/// How many partitions the events of a service are spread over.
+pub const PARTITIONS: u16 = 8;
+
+/// The version of the message format.
+const FORMAT: u32 = 1;
+
+/// The partition of a subject: FNV-1a of its bytes. Part of the wire contract, so it must never change.
+#[must_use]
+pub fn partition_of(subject: &str) -> u16 {
+    let hash = subject.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    u16::try_from(hash % u64::from(PARTITIONS)).unwrap_or(0)
+}
+
+/// Events of one partition of one service, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Names this sending of the message.
+    pub id: Uuid,
+    /// The service that sends it.
+    pub source: String,
+    /// The partition of all its events.
+    pub partition: u16,
+    /// Oldest first.
+    pub events: Vec<Event>,
+}
+
+impl Message {
+    /// The message as it goes over a wire.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let events = self.events.iter().cloned().map(Into::into).collect();
+        EventBatch { format: FORMAT, events }.encode_to_vec()
+    }
+
+    /// The events of a message that came over a wire.
+    ///
+    /// # Errors
+    /// `Data` when it is of another format or damaged.
+    pub fn decode(body: &[u8]) -> Result<Vec<Event>, Error> {
+        let unreadable = |problem: String| Error::Data { kind: "message".to_owned(), problem };
+        let batch = EventBatch::decode(body).map_err(|error| unreadable(error.to_string()))?;
+        if batch.format != FORMAT {
+            return Err(unreadable(format!("its format is {}, this program reads {FORMAT}", batch.format)));
+        }
+        batch.events.into_iter().map(Event::try_from).collect()
+    }
+}
+
+/// A message at a consumer. Dropped without `done`, it comes again.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Told when the consumer has committed.
+    pub done: oneshot::Sender<()>,
+}
+
+/// A way from services to services.
+#[async_trait]
+pub trait Transport: Send + Sync + 'static {
+    /// Hands a message over; returns when it can no longer be lost.
+    async fn publish(&self, message: Message) -> Result<(), Error>;
+
+    /// The messages of some services for one consumer, the messages of each partition in order.
+    async fn subscribe(&self, consumer: &str, sources: &[&str]) -> Result<mpsc::Receiver<Delivery>, Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// These values are in the queues of running systems; the first two are published vectors of the hash, modulo 8.
+    #[test]
+    fn the_partition_of_a_subject_never_changes() {
+        let partitions = ["", "a", "case", "0193a5b0-0000-7000-8000-000000000001"].map(partition_of);
+        assert_eq!(partitions, [5, 4, 1, 6]);
+    }
+
+    #[test]
+    fn a_message_comes_back_as_it_went() {
+        let event = Event {
+            id: Uuid::now_v7(),
+            source: "cases".into(),
+            kind: "case.opened".into(),
+            tenant: "DEMO-MUN".into(),
+            subject: "1".into(),
+            time: "2026-11-15T05:42:00.000001Z".parse().unwrap(),
+            traceparent: None,
+            data: vec![1, 2].into(),
+        };
+        let message =
+            Message { id: Uuid::now_v7(), source: "cases".into(), partition: 3, events: vec![event] };
+        assert_eq!(Message::decode(&message.encode()).unwrap(), message.events);
+        assert!(Message::decode(&[8, 2]).is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! A migration that creates tables: all that a service needs to say about its database.
+
+use sea_orm::sea_query::TableCreateStatement;
+use sea_orm::{DbBackend, Schema};
+use sea_orm_migration::prelude::*;
+
+/// Creates tables and indexes, alike on both databases.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateTables {
+    /// Name of the migration; migrations are applied once, in the order in which they are listed.
+    pub name: &'static str,
+    /// The tables, usually from their entities.
+    pub tables: fn(&Schema) -> Vec<TableCreateStatement>,
+    /// `CREATE INDEX` statements that both databases understand.
+    pub indexes: &'static [&'static str],
+    /// Statements for PostgreSQL alone.
+    pub postgres: &'static [&'static str],
+}
+
+impl MigrationName for CreateTables {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+#[allow(elided_lifetimes_in_paths, reason = "the trait of SeaORM leaves the lifetime out")]
+impl MigrationTrait for CreateTables {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        for table in (self.tables)(&Schema::new(backend)) {
+            manager.create_table(table).await?;
+        }
+        let tuning: &[&str] = if backend == DbBackend::Postgres { self.postgres } else { &[] };
+        for statement in self.indexes.iter().chain(tuning) {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
