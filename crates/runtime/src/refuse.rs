@@ -1,0 +1,110 @@
+//! The one way from a refusal to what the caller sees: a gRPC status with details that programs can read.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+const DOMAIN: &str = "masar";
+
+/// Fields that are not as they should be: all of them, by name.
+#[must_use]
+pub fn invalid(violations: Vec<(String, String)>) -> Status {
+    let message =
+        violations.iter().map(|(field, what)| format!("{field}: {what}")).collect::<Vec<_>>().join("; ");
+    let violations: Vec<_> =
+        violations.into_iter().map(|(field, what)| FieldViolation::new(field, what)).collect();
+    let mut details = ErrorDetails::with_bad_request(violations);
+    details.set_error_info("INVALID", DOMAIN, HashMap::new());
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// There is no such thing, or the caller may not know of it.
+#[must_use]
+pub fn not_found(what: &str, key: &str) -> Status {
+    with_info(Code::NotFound, "NOT_FOUND", format!("there is no {what} `{key}` that you may see"))
+}
+
+/// The state of things does not allow it; `code` is stable.
+#[must_use]
+pub fn refused(code: &str, message: impl Into<String>) -> Status {
+    with_info(Code::FailedPrecondition, code, message)
+}
+
+/// The caller may not do this.
+#[must_use]
+pub fn denied(code: &str, message: impl Into<String>) -> Status {
+    with_info(Code::PermissionDenied, code, message)
+}
+
+/// Somebody was faster: read again and decide anew.
+#[must_use]
+pub fn aborted(code: &str, message: impl Into<String>) -> Status {
+    with_info(Code::Aborted, code, message)
+}
+
+/// It cannot be done now; trying again later can help.
+#[must_use]
+pub fn unavailable(message: impl Into<String>) -> Status {
+    with_info(Code::Unavailable, "UNAVAILABLE", message)
+}
+
+/// Nobody knows who calls.
+#[must_use]
+pub fn unauthenticated(message: impl Into<String>) -> Status {
+    with_info(Code::Unauthenticated, "UNAUTHENTICATED", message)
+}
+
+/// More was offered than can be taken; nothing was kept.
+#[must_use]
+pub fn overloaded(retry_after: Duration) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(retry_after));
+    details.set_error_info("OVERLOADED", DOMAIN, HashMap::new());
+    let message = format!("too much is waiting: try again in {} ms", retry_after.as_millis());
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// Our own failure: logged here, once, and told without its details.
+#[must_use]
+pub fn internal(error: &dyn std::error::Error) -> Status {
+    tracing::error!(%error, cause = error.source().map(tracing::field::display), "a call failed");
+    with_info(Code::Internal, "INTERNAL", "something went wrong here; it is in the log of the service")
+}
+
+fn with_info(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(code, message, details)
+}
+
+/// The stable code of a refusal that one of these functions made.
+#[must_use]
+pub fn reason(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let status =
+            invalid(vec![("intake.channel".into(), "is missing".into()), ("x".into(), "is odd".into())]);
+        let fields: Vec<_> = status
+            .get_details_bad_request()
+            .unwrap()
+            .field_violations
+            .into_iter()
+            .map(|violation| violation.field)
+            .collect();
+        assert_eq!(fields, ["intake.channel", "x"]);
+        assert_eq!(reason(&status).as_deref(), Some("INVALID"));
+    }
+
+    #[test]
+    fn overload_says_when_to_try_again() {
+        let status = overloaded(Duration::from_millis(250));
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_millis(250)));
+    }
+}
