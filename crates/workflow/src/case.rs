@@ -3,9 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use masar_domain::{CaseId, Role, StateCategory};
+use masar_domain::{CaseId, Importance, Role, StateCategory};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::{ClockEffect, ClockOperation, Effect};
+
+/// The id and the role of the system, which acts when a clock says so.
+pub const SYSTEM: &str = "system";
 
 /// Who acts on a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +24,7 @@ pub struct Actor {
 }
 
 /// A case: the fold of its events.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// Its identity.
     pub id: CaseId,
@@ -29,8 +34,12 @@ pub struct Case {
     pub category: StateCategory,
     /// How many events it has had; a writer names the version it has seen.
     pub version: u64,
-    /// The department that handles it.
-    pub department: Option<String>,
+    /// What is known of it: `importance`, `service`, `department`, `classification` and what else the package names.
+    pub facts: BTreeMap<String, String>,
+    /// True when it was handled elsewhere before: nobody is told.
+    pub historical: bool,
+    /// The clocks that run or stand still.
+    pub clocks: BTreeSet<String>,
     /// The last data of each form.
     pub forms: BTreeMap<String, Value>,
     /// The counters of the package.
@@ -39,8 +48,34 @@ pub struct Case {
     pub history: Vec<Step>,
 }
 
+impl Case {
+    /// What is known of it under a name, if anything.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.get(name).map(String::as_str).filter(|fact| !fact.is_empty())
+    }
+
+    /// The department that handles it.
+    #[must_use]
+    pub fn department(&self) -> Option<&str> {
+        self.fact("department")
+    }
+
+    /// Its degree of importance; medium until somebody says otherwise (CMP-11).
+    #[must_use]
+    pub fn importance(&self) -> Importance {
+        self.fact("importance").and_then(|word| word.parse().ok()).unwrap_or(Importance::Medium)
+    }
+
+    /// The last person who did something to it.
+    #[must_use]
+    pub fn handler(&self) -> Option<&str> {
+        self.history.iter().rev().map(|step| step.actor.as_str()).find(|actor| *actor != SYSTEM)
+    }
+}
+
 /// One thing that was done to a case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// Code of the action; `open` for the first.
     pub action: String,
@@ -71,6 +106,12 @@ pub struct CaseEvent {
     pub form: Option<(String, Value)>,
     /// What else it changed.
     pub change: Change,
+    /// Facts of the case that it changed.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+    /// What it asks of other services.
+    #[serde(default)]
+    pub effects: Vec<Effect>,
 }
 
 /// What an event changes besides the state.
@@ -79,8 +120,8 @@ pub struct CaseEvent {
 pub enum Change {
     /// The case begins.
     Opened {
-        /// The department that handles it.
-        department: Option<String>,
+        /// True when it was handled elsewhere before.
+        historical: bool,
         /// The counters of the package, which begin at zero.
         counters: BTreeSet<String>,
     },
@@ -99,7 +140,9 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         state: String::new(),
         category: event.to.1,
         version: 0,
-        department: None,
+        facts: BTreeMap::new(),
+        historical: false,
+        clocks: BTreeSet::new(),
         forms: BTreeMap::new(),
         counts: BTreeMap::new(),
         history: Vec::new(),
@@ -108,12 +151,24 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
     case.version = event.version;
     case.forms.extend(event.form.clone());
     match &event.change {
-        Change::Opened { department, counters } => {
-            case.department.clone_from(department);
+        Change::Opened { historical, counters } => {
+            case.historical = *historical;
             case.counts = counters.iter().map(|counter| (counter.clone(), 0)).collect();
         }
         Change::Moved { count: Some(counter) } => *case.counts.entry(counter.clone()).or_default() += 1,
         Change::Moved { count: None } => {}
+    }
+    case.facts.extend(event.facts.clone());
+    for effect in &event.effects {
+        let Effect::Clock(ClockEffect { clock, operation }) = effect else { continue };
+        match operation {
+            ClockOperation::Start { .. } => case.clocks.insert(clock.clone()),
+            ClockOperation::Stop | ClockOperation::Cancel { .. } => case.clocks.remove(clock),
+            ClockOperation::Pause { .. }
+            | ClockOperation::Resume
+            | ClockOperation::Retarget { .. }
+            | ClockOperation::Extend { .. } => continue,
+        };
     }
     case.history.push(Step { action: event.action.clone(), actor: event.actor.clone(), at: event.at });
     case

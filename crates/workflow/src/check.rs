@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use masar_clock::Mark;
 use masar_domain::{BiText, StateCategory};
 
-use crate::Definition;
+use crate::decide::OPEN;
+use crate::{Definition, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
 pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<String> {
@@ -13,7 +15,74 @@ pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<S
     names(definition, forms, &mut found);
     translations(definition, &mut found);
     paths(definition, &mut found);
+    clocks(definition, &mut found);
+    ladders(definition, &mut found);
+    tasks(definition, &mut found);
     found
+}
+
+/// Every clock starts and stops, stands still only while somebody outside must act (T8), and warns before it is due.
+fn clocks(definition: &Definition, found: &mut Vec<String>) {
+    let actions: BTreeSet<_> =
+        definition.transitions.iter().map(|t| t.action.as_str()).chain([OPEN]).collect();
+    for (code, clock) in &definition.clocks {
+        for (what, moments) in [("start", &clock.start), ("stop", &clock.stop)] {
+            if moments.actions.is_empty() && moments.states.is_empty() {
+                found.push(format!("the clock `{code}` has no `{what}`: name an action or a state"));
+            }
+            let unknown_actions = moments.actions.iter().filter(|action| !actions.contains(action.as_str()));
+            let unknown_states =
+                moments.states.iter().filter(|state| !definition.states.contains_key(*state));
+            found.extend(
+                unknown_actions.chain(unknown_states).map(|name| {
+                    format!("the clock `{code}` names `{name}` at `{what}`, which does not exist")
+                }),
+            );
+        }
+        for state in &clock.pause {
+            if definition.states.get(state).is_none_or(|state| state.category != StateCategory::Waiting) {
+                found
+                    .push(format!("the clock `{code}` stands still in `{state}`, which is no waiting state"));
+            }
+        }
+        if clock.warn.iter().any(|mark| !matches!(mark, Mark::Share(_))) {
+            found.push(format!("the clock `{code}` warns at something else than a share of its target"));
+        }
+        let system = clock.on_breach.iter().chain(clock.extend.iter().map(|extension| &extension.action));
+        for action in system.filter(|action| !actions.contains(action.as_str())) {
+            found.push(format!("the clock `{code}` names the action `{action}`, which does not exist"));
+        }
+        if clock.target.is_empty() {
+            found.push(format!("the clock `{code}` has no target"));
+        }
+    }
+}
+
+/// Every ladder belongs to a clock and has levels that tell somebody.
+fn ladders(definition: &Definition, found: &mut Vec<String>) {
+    for (clock, ladder) in &definition.ladders {
+        if !definition.clocks.contains_key(clock) {
+            found.push(format!("there is a ladder for the clock `{clock}`, which does not exist"));
+        }
+        if ladder.levels.is_empty() {
+            found.push(format!("the ladder of `{clock}` has no levels"));
+        }
+        for level in ladder.levels.iter().filter(|level| level.to.is_empty() || level.at.is_empty()) {
+            found.push(format!("level {} of the ladder of `{clock}` needs `at` and `to`", level.level));
+        }
+    }
+}
+
+/// Every message has its template.
+fn tasks(definition: &Definition, found: &mut Vec<String>) {
+    let of_transitions = definition.transitions.iter().flat_map(|transition| &transition.effects);
+    for task in definition.opening_effects.iter().chain(of_transitions) {
+        if let Task::Notify { template, .. } = task
+            && !definition.templates.contains_key(template)
+        {
+            found.push(format!("the template `{template}` does not exist"));
+        }
+    }
 }
 
 fn initial_state(definition: &Definition, found: &mut Vec<String>) {
@@ -65,6 +134,13 @@ fn translations(definition: &Definition, found: &mut Vec<String>) {
     text("the label of the package".into(), &definition.label);
     for (code, state) in &definition.states {
         text(format!("the label of the state `{code}`"), &state.label);
+    }
+    for (code, clock) in &definition.clocks {
+        text(format!("the label of the clock `{code}`"), &clock.label);
+    }
+    for (name, template) in &definition.templates {
+        text(format!("the subject of the template `{name}`"), &template.subject);
+        text(format!("the body of the template `{name}`"), &template.body);
     }
     for transition in &definition.transitions {
         text(format!("the label of the transition `{}`", transition.action), &transition.label);

@@ -1,5 +1,7 @@
 //! May this actor do that to this case, and what follows if so?
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use masar_domain::{BiText, CaseId, Role, StateCategory};
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{Actor, Case, CaseEvent, Change, Definition, Package, Transition};
 
 /// The action of the first event of every case.
-const OPEN: &str = "open";
+pub(crate) const OPEN: &str = "open";
 
 /// What somebody wants to do to a case.
 #[derive(Debug, Clone, Default)]
@@ -27,8 +29,8 @@ pub struct Command {
 pub struct Opening {
     /// Its identity, chosen at intake.
     pub case_id: CaseId,
-    /// The department that handles it.
-    pub department: Option<String>,
+    /// True when it was handled elsewhere before: nobody is told, and only clocks so marked run.
+    pub historical: bool,
     /// The data of the opening form.
     pub form: Value,
 }
@@ -121,7 +123,8 @@ impl Package {
         refuse_form(self.violations(form, &opening.form))?;
         // A checked package has one initial state.
         let initial = definition.initial().unwrap_or_default();
-        Ok(CaseEvent {
+        let facts = facts_of(&definition.facts, &opening.form);
+        let event = CaseEvent {
             case_id: opening.case_id,
             version: 1,
             at,
@@ -131,10 +134,13 @@ impl Package {
             reason: None,
             form: Some((form.clone(), opening.form)),
             change: Change::Opened {
-                department: opening.department,
+                historical: opening.historical,
                 counters: definition.counters().map(str::to_owned).collect(),
             },
-        })
+            facts,
+            effects: Vec::new(),
+        };
+        Ok(self.with_effects(None, event, &definition.opening_effects))
     }
 }
 
@@ -162,7 +168,10 @@ pub fn decide(
     if let Some((name, data)) = &form {
         refuse_form(package.violations(name, data))?;
     }
-    Ok(CaseEvent {
+    let data = form.as_ref().map_or(&Value::Null, |(_, data)| data);
+    let event = CaseEvent {
+        facts: facts_of(&transition.sets, data),
+        effects: Vec::new(),
         case_id: case.id,
         version: case.version + 1,
         at,
@@ -172,7 +181,8 @@ pub fn decide(
         reason: reason.map(str::to_owned),
         form,
         change: Change::Moved { count: transition.count.clone() },
-    })
+    };
+    Ok(package.with_effects(Some(case), event, &transition.effects))
 }
 
 /// What the actor may do with the case now, and why not the rest; one line for each action of the state.
@@ -193,6 +203,25 @@ pub fn available(package: &Package, case: &Case, actor: &Actor) -> Vec<Availabil
     lines
 }
 
+/// A case as conditions see it.
+pub(crate) fn case_facts(case: &Case) -> Value {
+    let mut facts = json!({"state": case.state, "forms": case.forms, "counts": case.counts});
+    if let Value::Object(facts) = &mut facts {
+        facts.extend(case.facts.iter().map(|(name, fact)| (name.clone(), json!(fact))));
+    }
+    facts
+}
+
+/// The facts that fields of a form say; a field that is left out says nothing.
+fn facts_of(names: &BTreeMap<String, String>, form: &Value) -> BTreeMap<String, String> {
+    let said = |field: &String| match form.get(field)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    };
+    names.iter().filter_map(|(name, field)| Some((name.clone(), said(field)?))).collect()
+}
+
 /// The first transition of the action that the actor may do.
 fn permitted<'a>(
     package: &'a Package,
@@ -202,11 +231,7 @@ fn permitted<'a>(
     form: Option<&Value>,
 ) -> Result<&'a Transition, Refusal> {
     let definition = package.definition();
-    let facts = json!({
-        "case": {"state": case.state, "department": case.department, "forms": case.forms, "counts": case.counts},
-        "actor": actor,
-        "form": form,
-    });
+    let facts = json!({"case": case_facts(case), "actor": actor, "form": form});
     let mut refusal = None;
     for (index, transition) in of_state(definition, case).filter(|(_, t)| t.action == action) {
         let allowed = may(transition, case, actor).and_then(|()| {
@@ -247,10 +272,10 @@ fn may(transition: &Transition, case: &Case, actor: &Actor) -> Result<(), Refusa
     if held.is_empty() {
         return Err(Refusal::Role { needed: transition.roles.iter().cloned().collect() });
     }
-    if let Some(department) = case.department.as_ref().filter(|own| actor.department.as_ref() != Some(own))
+    if let Some(department) = case.department().filter(|own| actor.department.as_deref() != Some(own))
         && held.iter().all(|role| role.is_of_a_department())
     {
-        return Err(Refusal::Department { department: department.clone() });
+        return Err(Refusal::Department { department: department.to_owned() });
     }
     for step in &transition.not_by {
         let last = case.history.iter().rev().find(|past| past.action == *step);

@@ -2,8 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use masar_clock::Mark;
 use masar_domain::{BiText, Role, StateCategory};
+use masar_worktime::Target;
 use serde::Deserialize;
+
+/// Where a transition leads that changes no state.
+const SAME: &str = "same";
 
 /// A package as written. A version is immutable; a case stays on the version it was opened in (NFR-11).
 #[derive(Debug, Clone, Deserialize)]
@@ -19,10 +24,28 @@ pub struct Definition {
     pub label: BiText,
     /// The form that opens a case.
     pub opening_form: String,
+    /// What is known of a case, and the field of the opening form that says it: `importance`, `service`,
+    /// `department`, `classification` and others that rules and lists read.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+    /// What else the opening asks for.
+    #[serde(default)]
+    pub opening_effects: Vec<Task>,
     /// The states by code.
     pub states: BTreeMap<String, State>,
     /// The transitions, in the order in which they are tried.
     pub transitions: Vec<Transition>,
+    /// The clocks by code (section 4.3).
+    #[serde(default)]
+    pub clocks: BTreeMap<String, ClockRule>,
+    /// The ladders by the clock that they belong to (section 4.4).
+    #[serde(default)]
+    pub ladders: BTreeMap<String, Ladder>,
+    /// Where the tasks of its cases go.
+    pub routing: Routing,
+    /// What people are told.
+    #[serde(default)]
+    pub templates: BTreeMap<String, Template>,
 }
 
 /// A state of the machine (E03).
@@ -46,9 +69,10 @@ pub struct Transition {
     pub action: String,
     /// What people call it.
     pub label: BiText,
-    /// The states in which it can be done.
+    /// The states in which it can be done; `any_open`, `any_waiting`, `any_resolved`, `any_closed` and `any` stand for
+    /// all states of a category, or simply all.
     pub from: BTreeSet<String>,
-    /// The state it leads to.
+    /// The state it leads to; `same` stays.
     pub to: String,
     /// The roles of which the actor needs one.
     pub roles: BTreeSet<Role>,
@@ -66,9 +90,193 @@ pub struct Transition {
     /// Actions whose last actor may not do this one (E13).
     #[serde(default)]
     pub not_by: BTreeSet<String>,
+    /// Facts of the case that the form changes, and the field that says how.
+    #[serde(default)]
+    pub sets: BTreeMap<String, String>,
+    /// What it asks of others.
+    #[serde(default)]
+    pub effects: Vec<Task>,
+}
+
+/// Something that a transition asks of another service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Put the case into the queue that the routing rules name.
+    Route,
+    /// Nobody needs to act any more.
+    CloseTask,
+    /// Whoever did this acts on.
+    AssignActor,
+    /// Tell somebody.
+    Notify {
+        /// Name of the template.
+        template: String,
+        /// `customer`, `handler` or role codes.
+        to: Vec<String>,
+    },
+    /// Open a child case from the form of the transition.
+    Child {
+        /// Its package.
+        package: String,
+        /// How it relates to this case.
+        link: String,
+    },
+}
+
+/// Moments of a case: actions done, or states entered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Moments {
+    /// Actions; `open` is the first of every case.
+    pub actions: BTreeSet<String>,
+    /// States that are entered.
+    pub states: BTreeSet<String>,
+}
+
+/// A promise about time. A clock that still runs when a case is closed is cancelled.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockRule {
+    /// What people call it.
+    pub label: BiText,
+    /// Whose promise it is.
+    pub kind: ClockKind,
+    /// How long, by importance (or by the field that `target_by` names); `all` stands for the rest. Where there is
+    /// none, there is no clock.
+    pub target: BTreeMap<String, Target>,
+    /// `form.field` of a form of the case whose value chooses the target instead of the importance.
+    pub target_by: Option<String>,
+    /// A CEL condition for starting it.
+    pub when: Option<String>,
+    /// When it starts, or starts afresh (T13).
+    pub start: Moments,
+    /// When what was promised is done.
+    #[serde(default)]
+    pub stop: Moments,
+    /// The waiting states in which it stands still (T8).
+    #[serde(default)]
+    pub pause: BTreeSet<String>,
+    /// The shares at which people are warned (T12).
+    #[serde(default)]
+    pub warn: Vec<Mark>,
+    /// How it can be extended (T9).
+    pub extend: Option<Extension>,
+    /// The action that the system does when it is broken.
+    pub on_breach: Option<String>,
+    /// True when it also runs for cases that were handled elsewhere before.
+    #[serde(default)]
+    pub historical: bool,
+}
+
+/// Whose promise a clock is (T14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockKind {
+    /// To the customer.
+    Sla,
+    /// Between departments.
+    Ola,
+    /// Of a provider.
+    Uc,
+    /// Housekeeping.
+    Internal,
+}
+
+/// How a clock can be extended (T9).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extension {
+    /// The action that grants it.
+    pub action: String,
+    /// The field of its form that says how many working days.
+    pub days: String,
+}
+
+/// Who is told when a clock is late, level by level.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ladder {
+    /// The levels from the lowest.
+    pub levels: Vec<Level>,
+    /// The role that is told when nobody else is there.
+    pub safety_net: Role,
+}
+
+/// A level of a ladder.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// `L0` and up.
+    pub level: String,
+    /// When it fires, by importance; `all` stands for the rest. Where there is none, the level is left out.
+    pub at: BTreeMap<String, Mark>,
+    /// Who is told: `handler` or role codes.
+    pub to: Vec<String>,
+    /// What else happens: `require_reason`, `raise_importance`, `reassign`, `add_to_queue:CODE`.
+    #[serde(default, rename = "do")]
+    pub actions: Vec<String>,
+}
+
+/// Where tasks go: the first rule that holds, or else the desk that always takes them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Routing {
+    /// In the order in which they are tried.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// The queue of all cases that no rule takes.
+    pub otherwise: String,
+}
+
+/// A routing rule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What it says, for people.
+    pub name: String,
+    /// A CEL condition over `case`, `service` and `category`.
+    pub when: String,
+    /// The code of the queue, or `=` and a CEL expression that gives it.
+    pub queue: String,
+}
+
+/// What people are told, in both languages; the texts are minijinja templates.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// The subject line.
+    pub subject: BiText,
+    /// The text.
+    pub body: BiText,
 }
 
 impl Definition {
+    /// Writes out the words for many states and for staying, so that every transition names its states.
+    pub(crate) fn spell_out(&mut self) {
+        let category = |word: &str| {
+            word.strip_prefix("any").map(|rest| rest.strip_prefix('_').and_then(|rest| rest.parse().ok()))
+        };
+        for transition in &mut self.transitions {
+            let (words, mut states): (BTreeSet<_>, BTreeSet<_>) =
+                std::mem::take(&mut transition.from).into_iter().partition(|from| category(from).is_some());
+            let wanted: Vec<Option<StateCategory>> = words.iter().filter_map(|word| category(word)).collect();
+            let named = |state: &State| wanted.iter().any(|any| any.is_none_or(|any| any == state.category));
+            states.extend(self.states.iter().filter(|(_, state)| named(state)).map(|(code, _)| code.clone()));
+            transition.from = states;
+        }
+        let stays = |transition: &Transition| transition.to == SAME;
+        self.transitions = std::mem::take(&mut self.transitions)
+            .into_iter()
+            .flat_map(|transition| match stays(&transition) {
+                false => vec![transition],
+                true => (transition.from.iter().cloned())
+                    .map(|state| Transition { from: [state.clone()].into(), to: state, ..transition.clone() })
+                    .collect(),
+            })
+            .collect();
+    }
+
     /// The code of the state in which a case begins, if there is one.
     #[must_use]
     pub fn initial(&self) -> Option<&str> {

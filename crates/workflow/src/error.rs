@@ -14,17 +14,23 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A guard is no CEL expression over `case`, `actor` and `form`.
-    #[error("transition `{action}`: guard `{guard}`: {problem}")]
-    Guard {
-        /// The action of the transition.
-        action: String,
+    /// A condition is no CEL expression over the names that it may use.
+    #[error("{place}: `{expression}`: {problem}")]
+    Expression {
+        /// Where it stands.
+        place: String,
         /// The expression.
-        guard: String,
+        expression: String,
         /// What is wrong with it.
         problem: String,
     },
     /// The machine does not hold together.
     #[error("{}", .0.join("; "))]
     Findings(Vec<String>),
+    /// The folder of a package cannot be read.
+    #[error("{0}")]
+    Folder(String),
+    /// A package is there twice, or a needed one is not.
+    #[error("{0}")]
+    Catalog(String),
 }

@@ -4,18 +4,29 @@
 //! and replay use the same two functions.
 
 mod case;
+mod catalog;
 mod check;
 mod decide;
 mod definition;
+mod effect;
 mod error;
 mod graph;
+mod ladder;
 mod package;
+mod routing;
 #[cfg(test)]
 mod tests;
 
-pub use case::{Actor, Case, CaseEvent, Change, Step, evolve};
+pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
+pub use catalog::Catalog;
 pub use decide::{Availability, Command, Opening, Refusal, Violation, available, decide};
-pub use definition::{Definition, State, Transition};
+pub use definition::{
+    ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
+    Template, Transition,
+};
+pub use effect::{ClockEffect, ClockOperation, Effect};
 pub use error::Error;
 pub use graph::graph;
+pub use ladder::{Climb, LadderStep, climb};
 pub use package::{Package, Source};
+pub use routing::{Routed, Tried};

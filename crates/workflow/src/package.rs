@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::{Definition, Error, Violation, check};
 
-/// The names that a guard may use.
+/// The names that the condition of a transition or a clock may use.
 const GUARD_NAMES: [&str; 3] = ["case", "actor", "form"];
+/// The names that a routing rule may use.
+const ROUTING_NAMES: [&str; 3] = ["case", "service", "category"];
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +27,13 @@ pub struct Source {
 pub struct Package {
     definition: Definition,
     forms: BTreeMap<String, Validator>,
+    schemas: BTreeMap<String, String>,
     /// In the order of the definition's transitions.
     guards: Vec<Option<Program>>,
+    /// The conditions of the clocks that have one.
+    clock_conditions: BTreeMap<String, Program>,
+    /// Condition and, where it is computed, queue of each routing rule.
+    routes: Vec<(Program, Option<Program>)>,
     env: Arc<Env>,
 }
 
@@ -37,8 +44,9 @@ impl Package {
     /// What is wrong, with its place.
     pub fn compile(source: &Source) -> Result<Self, Error> {
         let options = serde_saphyr::options! { strict_booleans: true };
-        let definition: Definition = serde_saphyr::from_str_with_options(&source.workflow, options)
+        let mut definition: Definition = serde_saphyr::from_str_with_options(&source.workflow, options)
             .map_err(|error| Error::Yaml(error.to_string()))?;
+        definition.spell_out();
         let forms = source
             .forms
             .iter()
@@ -50,15 +58,33 @@ impl Package {
             return Err(Error::Findings(findings));
         }
         let env = Arc::new(Env::stdlib());
-        let guards = definition
-            .transitions
-            .iter()
+        let compile = |place: String, names: &[&str], text: &str| compile(&env, place, names, text);
+        let guards = (definition.transitions.iter())
             .map(|transition| {
-                let guard = transition.guard.as_deref();
-                guard.map(|guard| compile_guard(&env, &transition.action, guard)).transpose()
+                let place = || format!("transition `{}`", transition.action);
+                transition.guard.as_deref().map(|guard| compile(place(), &GUARD_NAMES, guard)).transpose()
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { definition, forms, guards, env })
+        let clock_conditions = (definition.clocks.iter())
+            .filter_map(|(code, clock)| Some((code, clock.when.as_deref()?)))
+            .map(|(code, when)| Ok((code.clone(), compile(format!("clock `{code}`"), &GUARD_NAMES, when)?)))
+            .collect::<Result<_, Error>>()?;
+        let routes = (definition.routing.rules.iter())
+            .map(|rule| {
+                let place = || format!("routing rule `{}`", rule.name);
+                let queue = rule.queue.strip_prefix('=');
+                let queue = queue.map(|queue| compile(place(), &ROUTING_NAMES, queue)).transpose()?;
+                Ok((compile(place(), &ROUTING_NAMES, &rule.when)?, queue))
+            })
+            .collect::<Result<_, Error>>()?;
+        let schemas = source.forms.clone();
+        Ok(Self { definition, forms, schemas, guards, clock_conditions, routes, env })
+    }
+
+    /// The JSON Schema of a form, as its file says it.
+    #[must_use]
+    pub fn form_schema(&self, form: &str) -> Option<&str> {
+        self.schemas.get(form).map(String::as_str)
     }
 
     /// What the package says.
@@ -85,13 +111,38 @@ impl Package {
     /// A guard that cannot be evaluated, because a field is missing, does not hold.
     pub(crate) fn guard_holds(&self, transition: usize, facts: &Value) -> bool {
         let Some(Some(guard)) = self.guards.get(transition) else { return true };
-        let mut context = Context::with_env(Arc::clone(&self.env));
-        for name in GUARD_NAMES {
-            if context.add_variable(name, &facts[name]).is_err() {
-                return false;
-            }
+        matches!(self.evaluate(guard, &GUARD_NAMES, facts), Some(CelValue::Bool(true)))
+    }
+
+    /// True when the clock has no condition or its condition holds.
+    pub(crate) fn clock_wanted(&self, clock: &str, facts: &Value) -> bool {
+        let Some(condition) = self.clock_conditions.get(clock) else { return true };
+        matches!(self.evaluate(condition, &GUARD_NAMES, facts), Some(CelValue::Bool(true)))
+    }
+
+    /// Where a routing rule sends the case, if it takes it.
+    pub(crate) fn routed_by(&self, number: usize, facts: &Value) -> Option<String> {
+        let ((condition, computed), rule) =
+            (self.routes.get(number)?, self.definition.routing.rules.get(number)?);
+        if !matches!(self.evaluate(condition, &ROUTING_NAMES, facts), Some(CelValue::Bool(true))) {
+            return None;
         }
-        matches!(guard.execute(&context), Ok(CelValue::Bool(true)))
+        match computed {
+            None => Some(rule.queue.clone()),
+            Some(queue) => match self.evaluate(queue, &ROUTING_NAMES, facts) {
+                Some(CelValue::String(queue)) if !queue.is_empty() => Some(queue.to_string()),
+                _ => None,
+            },
+        }
+    }
+
+    /// The value of an expression; none when a field that it needs is missing.
+    fn evaluate(&self, program: &Program, names: &[&str], facts: &Value) -> Option<CelValue> {
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        for name in names {
+            context.add_variable(*name, &facts[name]).ok()?;
+        }
+        program.execute(&context).ok()
     }
 }
 
@@ -101,23 +152,19 @@ fn compile_form(form: &str, text: &str) -> Result<Validator, Error> {
     jsonschema::validator_for(&schema).map_err(|error| problem(error.to_string()))
 }
 
-fn compile_guard(env: &Arc<Env>, action: &str, guard: &str) -> Result<Program, Error> {
+fn compile(env: &Arc<Env>, place: String, names: &[&str], text: &str) -> Result<Program, Error> {
     let problem =
-        |problem: String| Error::Guard { action: action.to_owned(), guard: guard.to_owned(), problem };
-    let program = env.compile(guard).map_err(|error| problem(error.to_string()))?;
+        |problem: String| Error::Expression { place: place.clone(), expression: text.to_owned(), problem };
+    let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
     // CEL has no static checks of its own: a misspelt name would only show on the first case.
     let references = program.references();
-    let unknown: Vec<_> = references
-        .variables()
-        .into_iter()
-        .filter(|name| !GUARD_NAMES.contains(name))
-        .map(str::to_owned)
-        .collect();
+    let unknown: Vec<_> =
+        references.variables().into_iter().filter(|name| !names.contains(name)).map(str::to_owned).collect();
     drop(references);
     if unknown.is_empty() {
         return Ok(program);
     }
-    Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), GUARD_NAMES.join(", "))))
+    Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), names.join(", "))))
 }
 
 /// `answer.text.ar` from the form `answer` and the JSON pointer `/text/ar`.

@@ -1,5 +1,7 @@
 //! The improvement action walked by people of every role, and machines that must be refused.
 
+mod complaint;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -52,7 +54,7 @@ fn action(kind: &str, cross_department: bool) -> Value {
 fn opened(package: &Package, kind: &str, cross_department: bool) -> Case {
     let opening = Opening {
         case_id: CaseId("01936f0e-0000-7000-8000-000000000001".parse::<CaseId>().unwrap().0),
-        department: Some("MUN-ROADS".to_owned()),
+        historical: false,
         form: action(kind, cross_department),
     };
     evolve(None, &package.open(opening, &person("cx_member"), now()).unwrap())
@@ -185,7 +187,7 @@ fn every_violation_of_a_form_names_its_field() {
     let package = package();
     let mut form = action("miracle", false);
     form["title"]["ar"] = json!("");
-    let opening = Opening { case_id: opened(&package, "policy", false).id, department: None, form };
+    let opening = Opening { case_id: opened(&package, "policy", false).id, historical: false, form };
     let Err(Refusal::Form(violations)) = package.open(opening, &person("cx_member"), now()) else {
         panic!("a bad form was accepted")
     };
@@ -221,8 +223,14 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         ("roles: [tenant_admin]", "roles: []", "names no role"),
         ("en: \"Proposed\"", "en: \"\"", "is not translated"),
         ("case.counts.date_changes < 2", "cases.date_changes < 2", "`cases` is not known"),
-        ("case.counts.date_changes < 2", "case.counts <", "guard `case.counts <`"),
+        ("case.counts.date_changes < 2", "case.counts <", "`case.counts <`"),
         ("case_type:", "kind:", "workflow.yaml"),
+        ("pause: [on_hold]", "pause: [in_progress]", "no waiting state"),
+        ("stop: {states: [done]}", "stop: {}", "has no `stop`"),
+        ("start: {states: [approved]}", "start: {states: [agreed]}", "names `agreed`"),
+        ("    safety_net: tenant_admin\n", "", "safety_net"),
+        ("  otherwise: pqi", "", "otherwise"),
+        ("has(case.department)", "has(cases.department)", "`cases` is not known"),
     ] {
         let mut bad = source();
         assert!(bad.workflow.contains(right), "{right}");
@@ -253,7 +261,7 @@ proptest! {
         let actions: Vec<_> = actions.into_keys().collect();
         let opening = Opening {
             case_id: opened(&package, "policy", false).id,
-            department: Some("MUN-ROADS".to_owned()),
+            historical: false,
             form: action("quick_fix", false),
         };
         let mut events: Vec<CaseEvent> = vec![package.open(opening, &person("cx_member"), now()).unwrap()];

@@ -1,7 +1,5 @@
 //! `masar workflow`: is a package sound, and what does it look like?
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -59,15 +57,6 @@ fn summary(package: &Package) -> Answer {
 }
 
 fn load(folder: &Path) -> Result<Package> {
-    let read =
-        |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
-    let forms = folder.join("forms");
-    let mut source = Source { workflow: read(&folder.join("workflow.yaml"))?, forms: BTreeMap::new() };
-    for entry in fs::read_dir(&forms).with_context(|| format!("cannot read {}", forms.display()))? {
-        let path = entry?.path();
-        if let (Some(name), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) {
-            source.forms.insert(name.to_string_lossy().into_owned(), read(&path)?);
-        }
-    }
-    Package::compile(&source).with_context(|| format!("the package in {} cannot be used", folder.display()))
+    let package = Source::read(folder).and_then(|source| Package::compile(&source));
+    package.with_context(|| format!("the package in {} cannot be used", folder.display()))
 }

@@ -1,0 +1,113 @@
+//! The packages that an installation has, and which version of each is in force.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use include_dir::{Dir, include_dir};
+
+use crate::{Error, Package, Source};
+
+/// The packages that the product brings.
+static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../workflows");
+
+/// Packages by name, and by version in the order of their numbers.
+#[derive(Default)]
+pub struct Catalog(BTreeMap<String, BTreeMap<Vec<u32>, Arc<Package>>>);
+
+impl Catalog {
+    /// The packages that the product brings.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, which a test excludes.
+    pub fn shipped() -> Result<Self, Error> {
+        let mut catalog = Self::default();
+        for folder in SHIPPED.dirs() {
+            let text =
+                |path: &Path| folder.get_file(folder.path().join(path)).and_then(|file| file.contents_utf8());
+            let workflow = text(Path::new("workflow.yaml")).unwrap_or_default().to_owned();
+            let forms =
+                folder.get_dir(folder.path().join("forms")).into_iter().flat_map(|forms| forms.files());
+            let forms = forms
+                .filter_map(|file| {
+                    let name = file.path().file_stem()?.to_str()?.to_owned();
+                    Some((name, file.contents_utf8()?.to_owned()))
+                })
+                .collect();
+            catalog.add(Package::compile(&Source { workflow, forms })?)?;
+        }
+        Ok(catalog)
+    }
+
+    /// Adds a package.
+    ///
+    /// # Errors
+    /// `Catalog` when this version is there already: versions never change (NFR-11).
+    pub fn add(&mut self, package: Package) -> Result<(), Error> {
+        let definition = package.definition();
+        let (name, version) = (definition.package.clone(), definition.version.clone());
+        let versions = self.0.entry(name.clone()).or_default();
+        if versions.insert(number(&version)?, Arc::new(package)).is_some() {
+            return Err(Error::Catalog(format!(
+                "{name} {version} is there twice: give the new one another version"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The package in one version.
+    #[must_use]
+    pub fn get(&self, name: &str, version: &str) -> Option<&Arc<Package>> {
+        self.0.get(name)?.get(&number(version).ok()?)
+    }
+
+    /// The newest version of a package.
+    #[must_use]
+    pub fn in_force(&self, name: &str) -> Option<&Arc<Package>> {
+        self.0.get(name)?.last_key_value().map(|(_, package)| package)
+    }
+
+    /// The newest version of the package whose cases are of a type.
+    #[must_use]
+    pub fn for_case_type(&self, case_type: &str) -> Option<&Arc<Package>> {
+        self.packages().find(|package| package.definition().case_type == case_type)
+    }
+
+    /// The newest version of every package.
+    pub fn packages(&self) -> impl Iterator<Item = &Arc<Package>> {
+        self.0.values().filter_map(|versions| versions.last_key_value().map(|(_, package)| package))
+    }
+}
+
+/// `1.10.0` comes after `1.9.0`.
+fn number(version: &str) -> Result<Vec<u32>, Error> {
+    let parts = version.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
+    parts.map_err(|_| {
+        Error::Catalog(format!("`{version}` is no version: write numbers and points, such as 1.0.0"))
+    })
+}
+
+impl Source {
+    /// Reads the folder of a package: `workflow.yaml` and `forms/*.json`.
+    ///
+    /// # Errors
+    /// `Folder`, with the file that cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let cannot = |path: &Path, error: &std::io::Error| {
+            Error::Folder(format!("cannot read {}: {error}", path.display()))
+        };
+        let text = |path: &Path| fs::read_to_string(path).map_err(|error| cannot(path, &error));
+        let mut source = Self { workflow: text(&folder.join("workflow.yaml"))?, forms: BTreeMap::new() };
+        let forms = folder.join("forms");
+        for entry in fs::read_dir(&forms).map_err(|error| cannot(&forms, &error))? {
+            let path = entry.map_err(|error| cannot(&forms, &error))?.path();
+            if let (Some(name), Some("json")) =
+                (path.file_stem(), path.extension().and_then(|end| end.to_str()))
+            {
+                source.forms.insert(name.to_string_lossy().into_owned(), text(&path)?);
+            }
+        }
+        Ok(source)
+    }
+}

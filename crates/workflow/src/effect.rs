@@ -1,0 +1,241 @@
+//! What an event asks of other services: clocks, queues, messages, child cases.
+
+use std::collections::BTreeSet;
+
+use masar_clock::Mark;
+use masar_domain::StateCategory;
+use masar_worktime::Target;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::decide::case_facts;
+use crate::{Case, CaseEvent, ClockKind, ClockRule, Moments, Package, Task, evolve};
+
+/// One thing that an event asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Something happens to a clock.
+    Clock(ClockEffect),
+    /// The case needs a queue.
+    Route,
+    /// The actor of the event acts on.
+    AssignActor,
+    /// Nobody needs to act any more.
+    CloseTask,
+    /// Somebody is told.
+    Notify {
+        /// Name of the template.
+        template: String,
+        /// `customer`, `handler` or role codes.
+        recipients: Vec<String>,
+    },
+    /// A child case is opened from the form of the event.
+    Child {
+        /// Its package.
+        package: String,
+        /// How it relates to this case.
+        link: String,
+    },
+}
+
+/// What happens to a clock of the case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockEffect {
+    /// Code of the clock in the package.
+    pub clock: String,
+    /// What happens to it.
+    pub operation: ClockOperation,
+}
+
+/// What can happen to a clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockOperation {
+    /// It begins a run; one that is under way ends with it (T13).
+    Start {
+        /// Whose promise it is.
+        kind: ClockKind,
+        /// How long it may take, unless an agreement says otherwise (CMP-13).
+        target: Target,
+        /// The marks at which people are told.
+        marks: BTreeSet<Mark>,
+        /// What promises it, such as `complaint@1.0.0/response`.
+        policy: String,
+        /// What the system does when it is broken.
+        on_breach: Option<String>,
+    },
+    /// It stands still.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// It counts again.
+    Resume,
+    /// It has another target from the same start (T6).
+    Retarget {
+        /// How long it may take now.
+        target: Target,
+        /// The marks from now on.
+        marks: BTreeSet<Mark>,
+        /// Why.
+        cause: String,
+    },
+    /// More time was granted (T9).
+    Extend {
+        /// How much.
+        by: Target,
+        /// Why.
+        reason: String,
+        /// Who granted it.
+        granted_by: String,
+    },
+    /// What was promised was done.
+    Stop,
+    /// It no longer matters.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Package {
+    /// The event with all that follows from it.
+    pub(crate) fn with_effects(
+        &self,
+        before: Option<&Case>,
+        mut event: CaseEvent,
+        tasks: &[Task],
+    ) -> CaseEvent {
+        let after = evolve(before.cloned(), &event);
+        let mut effects = self.clock_effects(before, &after, &event);
+        effects.extend(tasks.iter().filter_map(|task| asked(task, after.historical)));
+        if let Some(effect) = desk(before, &after, &effects) {
+            effects.push(effect);
+        }
+        event.effects = effects;
+        event
+    }
+
+    fn clock_effects(&self, before: Option<&Case>, after: &Case, event: &CaseEvent) -> Vec<Effect> {
+        let facts = json!({"case": case_facts(after), "form": event.form.as_ref().map(|(_, data)| data), "actor": null});
+        let effect = |(clock, rule): (&String, &ClockRule)| {
+            let operation = if happens(&rule.start, before, event) {
+                self.start(clock, rule, after, &facts)?
+            } else {
+                after
+                    .clocks
+                    .contains(clock)
+                    .then(|| self.change(clock, rule, before, after, event))
+                    .flatten()?
+            };
+            Some(Effect::Clock(ClockEffect { clock: clock.clone(), operation }))
+        };
+        self.definition().clocks.iter().filter_map(effect).collect()
+    }
+
+    fn start(&self, clock: &str, rule: &ClockRule, after: &Case, facts: &Value) -> Option<ClockOperation> {
+        let wanted = (!after.historical || rule.historical) && self.clock_wanted(clock, facts);
+        let target = target(rule, after).filter(|_| wanted)?;
+        let definition = self.definition();
+        Some(ClockOperation::Start {
+            kind: rule.kind,
+            target,
+            marks: self.marks(clock, rule, after),
+            policy: format!("{}@{}/{clock}", definition.package, definition.version),
+            on_breach: rule.on_breach.clone(),
+        })
+    }
+
+    /// What happens to a clock that runs or stands still.
+    fn change(
+        &self,
+        clock: &str,
+        rule: &ClockRule,
+        before: Option<&Case>,
+        after: &Case,
+        event: &CaseEvent,
+    ) -> Option<ClockOperation> {
+        if happens(&rule.stop, before, event) {
+            return Some(ClockOperation::Stop);
+        }
+        if after.category == StateCategory::Closed {
+            return Some(ClockOperation::Cancel { reason: format!("the case is {}", after.state) });
+        }
+        if let Some(extension) = rule.extend.as_ref().filter(|extension| extension.action == event.action) {
+            let days = event.form.as_ref().and_then(|(_, form)| form.get(&extension.days)?.as_u64())?;
+            return Some(ClockOperation::Extend {
+                by: Target::business_days(u32::try_from(days).ok()?),
+                reason: event.reason.clone().unwrap_or_default(),
+                granted_by: event.actor.clone(),
+            });
+        }
+        let stood = before.is_some_and(|before| rule.pause.contains(&before.state));
+        match (stood, rule.pause.contains(&after.state)) {
+            (false, true) => return Some(ClockOperation::Pause { reason: after.state.clone() }),
+            (true, false) => return Some(ClockOperation::Resume),
+            _ => {}
+        }
+        let new = target(rule, after)?;
+        (before.and_then(|before| target(rule, before)) != Some(new)).then(|| ClockOperation::Retarget {
+            target: new,
+            marks: self.marks(clock, rule, after),
+            cause: event.action.clone(),
+        })
+    }
+
+    /// The marks of a clock: its warnings, its breach, and the levels of its ladder.
+    fn marks(&self, clock: &str, rule: &ClockRule, case: &Case) -> BTreeSet<Mark> {
+        let ladder = self.ladder(clock, case.importance());
+        rule.warn
+            .iter()
+            .copied()
+            .chain([Mark::Breach])
+            .chain(ladder.into_iter().map(|step| step.mark))
+            .collect()
+    }
+}
+
+/// True when the event is one of the moments.
+fn happens(moments: &Moments, before: Option<&Case>, event: &CaseEvent) -> bool {
+    let entered = before.is_none_or(|before| before.state != event.to.0);
+    moments.actions.contains(&event.action) || (entered && moments.states.contains(&event.to.0))
+}
+
+/// The target that the package promises for the case.
+fn target(rule: &ClockRule, case: &Case) -> Option<Target> {
+    let importance = case.importance();
+    let key = match rule.target_by.as_deref().and_then(|path| path.split_once('.')) {
+        Some((form, field)) => case.forms.get(form)?.get(field)?.as_str()?,
+        None => importance.as_str(),
+    };
+    rule.target.get(key).or_else(|| rule.target.get("all")).copied()
+}
+
+fn asked(task: &Task, historical: bool) -> Option<Effect> {
+    match task {
+        Task::Route => Some(Effect::Route),
+        Task::CloseTask => Some(Effect::CloseTask),
+        Task::AssignActor => Some(Effect::AssignActor),
+        // What is long past is kept, and nobody gets mail.
+        Task::Notify { .. } if historical => None,
+        Task::Notify { template, to } => {
+            Some(Effect::Notify { template: template.clone(), recipients: to.clone() })
+        }
+        Task::Child { package, link } => Some(Effect::Child { package: package.clone(), link: link.clone() }),
+    }
+}
+
+/// No case that is open is without a desk, and none that is over keeps one, whatever the package says.
+fn desk(before: Option<&Case>, after: &Case, effects: &[Effect]) -> Option<Effect> {
+    let said = |effect: &Effect| matches!(effect, Effect::Route | Effect::CloseTask | Effect::AssignActor);
+    if effects.iter().any(said) {
+        return None;
+    }
+    let needed = |case: &Case| case.category.needs_owner();
+    match (before.is_some_and(needed), needed(after)) {
+        (false, true) => Some(Effect::Route),
+        (true, false) => Some(Effect::CloseTask),
+        _ => None,
+    }
+}

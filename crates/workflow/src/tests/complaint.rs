@@ -1,0 +1,442 @@
+//! The complaint: its way, the clocks that follow it, its ladder and its desks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use masar_domain::{CaseId, Importance, Role};
+use masar_worktime::Target;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{now, person};
+use crate::{
+    Case, Catalog, ClockOperation, Command, Effect, Opening, Package, Refusal, SYSTEM, climb, decide, evolve,
+};
+
+static SHIPPED: LazyLock<Catalog> = LazyLock::new(|| Catalog::shipped().unwrap());
+
+fn complaint() -> Arc<Package> {
+    Arc::clone(SHIPPED.in_force("complaint").unwrap())
+}
+
+fn intake(importance: &str) -> Value {
+    json!({"channel": "call_centre", "language": "ar", "department": "MUN-ROADS", "service": "MUN-S01",
+        "subject": "حفرة في الطريق", "description": {"en": "A pothole"}, "importance_provisional": importance})
+}
+
+fn opened(package: &Package, importance: &str, historical: bool) -> (Case, Vec<Effect>) {
+    let case_id = "01936f0e-0000-7000-8000-000000000002".parse::<CaseId>().unwrap();
+    let opening = Opening { case_id, historical, form: intake(importance) };
+    let event = package.open(opening, &person("intake_agent"), now()).unwrap();
+    (evolve(None, &event), event.effects)
+}
+
+fn form(action: &str) -> Option<Value> {
+    let triage = json!({"kind": "complaint", "category": "time.delay", "importance": "medium", "department": "MUN-ROADS"});
+    let answer = json!({"text": {"ar": "تم", "en": "Done"}, "channel": "email", "review_right_text": true});
+    let investigation =
+        json!({"facts": "f", "what_should_have_happened": "w", "findings": "x", "outcome": "upheld"});
+    let date = "2026-12-15";
+    Some(match action {
+        "route" => triage,
+        "resolve_now" | "approve" | "answer_direct" => answer,
+        "draft_answer" => investigation,
+        "first_contact" | "progress_update" | "request_answered" => json!({"note": "called"}),
+        "ask_customer" | "customer_replies" => json!({"text": "?"}),
+        "ask_department" | "ask_provider" => json!({"to": "MUN-WASTE", "text": "?"}),
+        "extend" => json!({"days": 5, "reason": "complexity", "customer_told_at": date}),
+        "set_importance" => json!({"importance": "high"}),
+        "merge" => json!({"survivor": "MUN-2026-0000001-X"}),
+        "transfer_out" => json!({"entity": "DEMO-LAB", "customer_told": true}),
+        "refuse" => json!({"code": "not_ours", "wording": {"ar": "لا", "en": "no"}}),
+        "reclassify" => json!({"kind": "suggestion"}),
+        "accept_answer" => json!({"satisfied": 5, "resolved": "yes"}),
+        "ask_review" => json!({"reasons": "unfair"}),
+        "decide" => json!({"outcome": "changed", "reasons": {"ar": "لأن", "en": "because"}}),
+        "add_to_problem" => json!({"problem": "p"}),
+        "open_improvement" => {
+            json!({"title": {"ar": "إجراء", "en": "Action"}, "type": "quick_fix", "cross_department": false,
+            "owner_department": "MUN-ROADS", "owner": "person:7", "priority": "high", "due": date})
+        }
+        _ => return None,
+    })
+}
+
+/// Does an action as `action by person` or `action by name:role` and returns what follows from it.
+fn act(package: &Package, case: &mut Case, step: &str) -> Result<Vec<Effect>, Refusal> {
+    let (action, actor) = step.split_once(" by ").unwrap();
+    let mut form = form(action);
+    if let ("route", Some(form)) = (action, &mut form) {
+        form["importance"] = json!(case.importance());
+    }
+    let command =
+        Command { action: action.into(), form, reason: Some("because".into()), expected_version: None };
+    let event = decide(package, case, &command, &person(actor), now())?;
+    *case = evolve(Some(case.clone()), &event);
+    Ok(event.effects)
+}
+
+fn walk(package: &Package, importance: &str, steps: &[&str]) -> (Case, Vec<Effect>) {
+    let (mut case, mut effects) = opened(package, importance, false);
+    for step in steps {
+        effects = act(package, &mut case, step).unwrap_or_else(|refusal| panic!("{step}: {refusal}"));
+    }
+    (case, effects)
+}
+
+/// The operations on clocks in short: `response:start(10 business_days)`.
+fn clocks(effects: &[Effect]) -> Vec<String> {
+    let short = |effect: &Effect| {
+        let Effect::Clock(effect) = effect else { return None };
+        let operation = match &effect.operation {
+            ClockOperation::Start { target, .. } => format!("start({target})"),
+            ClockOperation::Pause { .. } => "pause".into(),
+            ClockOperation::Resume => "resume".into(),
+            ClockOperation::Retarget { target, .. } => format!("retarget({target})"),
+            ClockOperation::Extend { by, .. } => format!("extend({by})"),
+            ClockOperation::Stop => "stop".into(),
+            ClockOperation::Cancel { .. } => "cancel".into(),
+        };
+        Some(format!("{}:{operation}", effect.clock))
+    };
+    effects.iter().filter_map(short).collect()
+}
+
+const ROUTED: [&str; 2] = ["start_triage by triage_officer", "route by triage_officer"];
+
+fn accepted<'a>(then: &[&'a str]) -> Vec<&'a str> {
+    ROUTED.iter().copied().chain(["accept by h:case_handler"]).chain(then.iter().copied()).collect()
+}
+
+#[test]
+fn opening_starts_the_promises_and_tells_the_customer() {
+    let package = complaint();
+    let (case, effects) = opened(&package, "medium", false);
+    assert_eq!((case.state.as_str(), case.department()), ("received", Some("MUN-ROADS")));
+    assert_eq!(
+        clocks(&effects),
+        [
+            "first_response:start(2 business_days)",
+            "response:start(10 business_days)",
+            "triage:start(1 business_day)",
+            "whole_life:start(60 business_days)"
+        ]
+    );
+    assert!(effects.contains(&Effect::Route));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Notify { template, .. } if template == "acknowledgement"))
+    );
+}
+
+#[test]
+fn what_is_long_past_is_kept_in_silence() {
+    let (_, effects) = opened(&complaint(), "medium", true);
+    assert_eq!(clocks(&effects), ["response:start(10 business_days)"]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Notify { .. })));
+}
+
+#[test]
+fn clocks_follow_the_case() {
+    let package = complaint();
+    let table: &[(&[&str], &[&str])] = &[
+        (
+            &["ask_customer by h:case_handler"],
+            &[
+                "customer_wait:start(10 business_days)",
+                "first_response:stop",
+                "inactivity:stop",
+                "progress_update:stop",
+                "response:pause",
+            ],
+        ),
+        (
+            &["ask_customer by h:case_handler", "customer_replies by customer"],
+            &[
+                "customer_wait:stop",
+                "inactivity:start(2 business_days)",
+                "progress_update:start(5 business_days)",
+                "response:resume",
+            ],
+        ),
+        (
+            &["set_importance by triage_officer"],
+            &[
+                "first_response:retarget(1 business_day)",
+                "inactivity:retarget(1 business_day)",
+                "progress_update:retarget(3 business_days)",
+                "response:retarget(5 business_days)",
+            ],
+        ),
+        (
+            &["extend by department_director"],
+            &["inactivity:start(2 business_days)", "response:extend(5 business_days)"],
+        ),
+        (
+            &["draft_answer by h:case_handler", "approve by department_manager"],
+            &[
+                "auto_close:start(10 business_days)",
+                "first_response:stop",
+                "progress_update:stop",
+                "response:stop",
+                "whole_life:stop",
+            ],
+        ),
+        (
+            &["draft_answer by h:case_handler", "approve by department_manager", "reopen by customer"],
+            &[
+                "auto_close:stop",
+                "inactivity:start(2 business_days)",
+                "progress_update:start(5 business_days)",
+                "response:start(10 business_days)",
+            ],
+        ),
+        (
+            &["withdraw by customer"],
+            &[
+                "first_response:cancel",
+                "inactivity:cancel",
+                "progress_update:cancel",
+                "response:cancel",
+                "whole_life:cancel",
+            ],
+        ),
+    ];
+    for (steps, expected) in table {
+        let (_, effects) = walk(&package, "medium", &accepted(steps));
+        assert_eq!(clocks(&effects), *expected, "{steps:?}");
+    }
+}
+
+#[test]
+fn a_safety_risk_is_answered_within_hours_on_any_day() {
+    let package = complaint();
+    let mut form = intake("high");
+    form["safety_risk"] = json!(true);
+    let case_id = "01936f0e-0000-7000-8000-000000000002".parse::<CaseId>().unwrap();
+    let event =
+        package.open(Opening { case_id, historical: false, form }, &person("intake_agent"), now()).unwrap();
+    assert!(clocks(&event.effects).contains(&"safety:start(4 hours)".to_owned()));
+}
+
+/// Acceptance check 7.
+#[test]
+fn a_department_bounces_twice_and_then_the_director_decides() {
+    let package = complaint();
+    let mut steps = ROUTED.to_vec();
+    for _ in 0..2 {
+        steps.extend(["bounce by h:case_handler", "route by triage_officer"]);
+    }
+    let (mut case, _) = walk(&package, "medium", &steps);
+    let refusal = act(&package, &mut case, "bounce by h:case_handler").unwrap_err();
+    assert!(
+        matches!(&refusal, Refusal::Guard { message } if message.en.contains("director of public relations")),
+        "{refusal}"
+    );
+    act(&package, &mut case, "bounce by pr_director").unwrap();
+    let facts = json!({"case": {"state": case.state, "counts": case.counts}, "service": {}, "category": {}});
+    assert_eq!(package.route(&facts).queue, "pr_director");
+}
+
+/// Acceptance check 8.
+#[test]
+fn nobody_approves_or_reviews_their_own_work() {
+    let package = complaint();
+    let (mut case, _) = walk(&package, "medium", &accepted(&["draft_answer by x:case_handler"]));
+    let refusal = act(&package, &mut case, "approve by x:department_manager").unwrap_err();
+    assert!(matches!(refusal, Refusal::SeparationOfDuties { .. }), "{refusal}");
+    act(&package, &mut case, "approve by m:department_manager").unwrap();
+    act(&package, &mut case, "ask_review by customer").unwrap();
+    for own in ["h", "x", "m"] {
+        let refusal = act(&package, &mut case, &format!("decide by {own}:independent_reviewer")).unwrap_err();
+        assert!(matches!(refusal, Refusal::SeparationOfDuties { .. }), "{own}: {refusal}");
+    }
+    act(&package, &mut case, "decide by r:independent_reviewer").unwrap();
+    assert_eq!(case.state, "closed");
+}
+
+#[test]
+fn the_system_acts_when_its_clock_says_so_and_people_cannot() {
+    let package = complaint();
+    let (mut case, _) = walk(&package, "medium", &accepted(&["ask_customer by h:case_handler"]));
+    assert!(matches!(act(&package, &mut case, "no_reply by case_handler"), Err(Refusal::Role { .. })));
+    let effects = act(&package, &mut case, &format!("no_reply by {SYSTEM}")).unwrap();
+    assert_eq!((case.state.as_str(), effects.contains(&Effect::CloseTask)), ("closed", true));
+}
+
+/// Section 4.4, as printed.
+#[test]
+fn the_ladder_is_the_table() {
+    let package = complaint();
+    let table = [
+        (
+            Importance::High,
+            "L0 50%, L1 breach, L2 breach + 1 business_day, L3 breach + 2 business_days, L4 breach + 5 business_days, L5 breach + 10 business_days",
+        ),
+        (
+            Importance::Medium,
+            "L0 75%, L1 breach, L2 breach + 2 business_days, L3 breach + 5 business_days, L4 breach + 10 business_days, L5 breach + 20 business_days",
+        ),
+        (
+            Importance::Low,
+            "L0 90%, L1 breach, L2 breach + 5 business_days, L3 breach + 10 business_days, L4 breach + 20 business_days",
+        ),
+    ];
+    for (importance, expected) in table {
+        let ladder = package.ladder("response", importance);
+        let levels: Vec<_> = ladder.iter().map(|step| format!("{} {}", step.level, step.mark)).collect();
+        assert_eq!(levels.join(", "), expected);
+    }
+}
+
+#[test]
+fn a_vacant_level_tells_the_next_and_at_last_the_safety_net() {
+    let package = complaint();
+    let steps = package.ladder("response", Importance::Medium);
+    let net = package.safety_net("response").unwrap();
+    let told = |holders: &[&str]| {
+        let holders: Vec<String> = holders.iter().map(|role| (*role).to_owned()).collect();
+        climb(&steps, 1, net, |role| holders.iter().filter(|held| *held == role).cloned().collect())
+    };
+    assert_eq!(told(&["department_manager"]).people, ["department_manager"]);
+    let vacant = told(&["pqi_director"]);
+    assert_eq!(
+        (vacant.people, vacant.vacant),
+        (
+            vec!["pqi_director".to_owned()],
+            vec!["department_manager".to_owned(), "department_director".into()]
+        )
+    );
+    assert_eq!(told(&["tenant_admin"]).people, ["tenant_admin"]);
+    assert!(climb(&steps, 0, &Role("nobody".into()), |_| Vec::new()).people.is_empty());
+}
+
+#[test]
+fn routing_takes_the_first_rule_that_names_a_queue() {
+    let package = complaint();
+    let table = [
+        (
+            json!({"state": "received"}),
+            json!({"code": "LAB-S01", "department": "LAB-PERMITS"}),
+            json!({"department": "X"}),
+            "LAB-PERMITS",
+            "rule 4",
+        ),
+        (
+            json!({"state": "received", "department": "MUN-ROADS"}),
+            json!({}),
+            json!({}),
+            "MUN-ROADS",
+            "rule 5",
+        ),
+        (json!({"state": "received"}), json!({}), json!({"department": "MUN-WASTE"}), "MUN-WASTE", "rule 6"),
+        (json!({"state": "received"}), json!({}), json!({}), "triage", "no rule"),
+        (
+            json!({"state": "in_review", "department": "MUN-ROADS"}),
+            json!({}),
+            json!({}),
+            "independent_review",
+            "rule 1",
+        ),
+        (
+            json!({"state": "routed", "department": "MUN-ROADS"}),
+            json!({"department": "LAB-PERMITS"}),
+            json!({}),
+            "MUN-ROADS",
+            "rule 5",
+        ),
+    ];
+    for (mut case, service, category, queue, reason) in table {
+        case["counts"] = json!({"bounces": 0});
+        let routed = package.route(&json!({"case": case, "service": service, "category": category}));
+        assert_eq!(routed.queue, queue, "{case}");
+        assert!(routed.reason.starts_with(reason), "{}", routed.reason);
+    }
+}
+
+#[test]
+fn a_child_is_opened_from_the_form_of_its_transition() {
+    let package = complaint();
+    let (_, effects) = walk(&package, "medium", &accepted(&["open_improvement by department_manager"]));
+    let child = Effect::Child { package: "improvement-action".into(), link: "improves".into() };
+    assert!(effects.contains(&child));
+    let child = Arc::clone(SHIPPED.in_force("improvement-action").unwrap());
+    assert_eq!(child.violations("action", &form("open_improvement").unwrap()), []);
+}
+
+/// Every transition of the package is done by somebody in some state: none is there in vain.
+#[test]
+fn every_action_can_be_done() {
+    let package = complaint();
+    let mut undone: BTreeMap<String, ()> =
+        package.definition().transitions.iter().map(|transition| (transition.action.clone(), ())).collect();
+    let roles: Vec<String> = package
+        .definition()
+        .transitions
+        .iter()
+        .flat_map(|transition| transition.roles.iter().map(|role| role.0.clone()))
+        .collect();
+    let mut open: Vec<Case> =
+        ["low", "medium"].map(|importance| opened(&package, importance, false).0).into();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(case) = open.pop() {
+        for transition in
+            package.definition().transitions.iter().filter(|transition| transition.from.contains(&case.state))
+        {
+            for role in roles.iter().filter(|role| transition.roles.contains(&Role((*role).clone()))) {
+                let mut next = case.clone();
+                if act(&package, &mut next, &format!("{} by {role}-of-it:{role}", transition.action)).is_ok()
+                {
+                    undone.remove(&transition.action);
+                    if seen.insert((next.state.clone(), next.importance())) {
+                        open.push(next);
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(undone.into_keys().collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn targets_of_an_action_follow_its_type() {
+    let package = SHIPPED.in_force("improvement-action").unwrap();
+    for (kind, days) in [("quick_fix", 10), ("corrective", 60), ("redesign", 120)] {
+        let case = super::opened(package, kind, false);
+        let command = super::command("approve");
+        let event = decide(package, &case, &command, &person("pqi_director"), now()).unwrap();
+        let started = event.effects.iter().find_map(|effect| match effect {
+            Effect::Clock(effect) if effect.clock == "delivery" => Some(effect.operation.clone()),
+            _ => None,
+        });
+        assert!(
+            matches!(started, Some(ClockOperation::Start { target, .. }) if target == Target::business_days(days)),
+            "{kind}"
+        );
+    }
+}
+
+proptest! {
+    /// Whatever people try, a case stays in the machine, equals the replay of its events, has a desk exactly while it
+    /// needs one, and runs no clock once it is closed.
+    #[test]
+    fn random_actions_never_break_a_case(steps in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..40)) {
+        let package = complaint();
+        let transitions = &package.definition().transitions;
+        let (mut case, effects) = opened(&package, "low", false);
+        let mut desk = effects.contains(&Effect::Route);
+        for (transition, role) in steps {
+            let transition = transition.get(transitions);
+            let roles: Vec<_> = transition.roles.iter().collect();
+            let role = &role.get(&roles).0;
+            let Ok(effects) = act(&package, &mut case, &format!("{} by {role}-1:{role}", transition.action)) else { continue };
+            desk = (desk || effects.iter().any(|effect| matches!(effect, Effect::Route | Effect::AssignActor))) && !effects.contains(&Effect::CloseTask);
+            prop_assert!(package.definition().states.contains_key(&case.state));
+            prop_assert_eq!(desk, case.category.needs_owner(), "{} -> {}", transition.action, case.state);
+            if case.category == masar_domain::StateCategory::Closed {
+                prop_assert!(case.clocks.is_empty(), "{:?}", case.clocks);
+            }
+        }
+    }
+}
