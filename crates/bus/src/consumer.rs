@@ -31,8 +31,8 @@ pub trait Handler: Send + Sync + 'static {
     /// again can help.
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), Error>;
 
-    /// Called after the commit.
-    fn committed(&self) {}
+    /// Called after the commit with the events that were handled.
+    fn committed(&self, _events: &[Event]) {}
 }
 
 /// Feeds one service with the events of others.
@@ -118,7 +118,7 @@ impl Consumer {
             self.handler.handle(&tx, &new).await?;
         }
         tx.commit().await?;
-        self.handler.committed();
+        self.handler.committed(&new);
         Ok(())
     }
 

@@ -57,7 +57,7 @@ pub async fn retry(store: &Store, handler: &dyn Handler, event: Uuid) -> Result<
     handler.handle(&tx, &events).await?;
     forget(&tx, &events).await?;
     tx.commit().await?;
-    handler.committed();
+    handler.committed(&events);
     Ok(events.len())
 }
 
@@ -75,7 +75,7 @@ pub async fn give_up(store: &Store, handler: &dyn Handler, event: Uuid) -> Resul
         handler.handle(&tx, &events).await?;
     }
     tx.commit().await?;
-    handler.committed();
+    handler.committed(&events);
     Ok(events.len())
 }
 

@@ -90,7 +90,7 @@ impl Handler for Recorder {
         Ok(())
     }
 
-    fn committed(&self) {
+    fn committed(&self, _: &[Event]) {
         self.changed.notify_one();
     }
 }

@@ -28,8 +28,8 @@ pub trait Writer: Send + Sync + 'static {
         batch: Vec<Self::Command>,
     ) -> Result<Vec<Result<Self::Answer, Self::Error>>, Self::Error>;
 
-    /// Called after a commit, to wake whoever waits for what was written.
-    fn committed(&self) {}
+    /// Called after a commit with its answers, to wake whoever waits for what was written.
+    fn committed(&self, _answers: &[Result<Self::Answer, Self::Error>]) {}
 }
 
 /// How a batcher gathers.
@@ -139,7 +139,7 @@ async fn commit<W: Writer>(
     let tx = store.begin().await?;
     let answers = writer.write(&tx, commands).await?;
     tx.commit().await.map_err(Error::from)?;
-    writer.committed();
+    writer.committed(&answers);
     Ok(answers)
 }
 

@@ -108,6 +108,8 @@ pub struct Availability {
     pub label: BiText,
     /// The form it asks for.
     pub form: Option<String>,
+    /// True when a reason must be given.
+    pub reason: bool,
     /// Why the actor may not do it; `None` when the actor may.
     pub refusal: Option<Refusal>,
 }
@@ -197,6 +199,7 @@ pub fn available(package: &Package, case: &Case, actor: &Actor) -> Vec<Availabil
             action: transition.action.clone(),
             label: transition.label.clone(),
             form: transition.form.clone(),
+            reason: transition.reason,
             refusal: permitted(package, case, &transition.action, actor, None).err(),
         });
     }

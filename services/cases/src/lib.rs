@@ -1,1 +1,71 @@
-//! masar-cases.
+//! Where is a case in its process, and who may move it?
+
+mod api;
+mod app;
+mod consumer;
+mod encode;
+mod store;
+
+use std::sync::Arc;
+
+use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_proto::cases::v1::case_service_server::CaseServiceServer;
+use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
+use masar_store::{BatchSettings, Batcher, Store};
+use masar_workflow::Catalog;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the service, and of its consumer on the bus.
+pub const NAME: &str = "cases";
+/// The services whose events it hears.
+pub const SOURCES: &[&str] = &["intake", "routing", "sla"];
+
+/// What it stands on.
+pub struct Deps {
+    /// Its database.
+    pub store: Store,
+    /// The way to the other services.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Clock,
+    /// The packages that cases walk.
+    pub catalog: Arc<Catalog>,
+    /// Cancelled when the doors close: watches end.
+    pub doors: CancellationToken,
+}
+
+/// The service, its tables brought to the newest form.
+///
+/// # Errors
+/// What the database says.
+pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
+    let Deps { store, transport, clock, catalog, doors } = deps;
+    store.migrate::<store::Migrator>().await?;
+    let core = app::Core::new(Outbox::new(NAME), Arc::clone(&catalog));
+    let writer = app::Act { core: core.clone() };
+    let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
+    let relay =
+        Relay { store: store.clone(), outbox: core.outbox.clone(), transport: Arc::clone(&transport) };
+    let handler = Arc::new(consumer::Hear { core: core.clone(), clock: clock.clone() });
+    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let app = app::App { store, batcher, clock, catalog, changes: core.changes };
+    let server = CaseServiceServer::new(api::Api { app: Arc::new(app), doors })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Module {
+        name: "masar.cases.v1.CaseService",
+        routes: Box::new(|routes| {
+            routes.add_service(server);
+        }),
+        workers: vec![
+            Worker::new("cases writer", Stage::Writer, async |_| {
+                writing.await;
+                Ok(())
+            }),
+            Worker::new("cases consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            Worker::new("cases relay", Stage::Relay, async |stop| {
+                relay.run(stop).await;
+                Ok(())
+            }),
+        ],
+    })
+}

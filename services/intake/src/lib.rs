@@ -1,1 +1,66 @@
-//! masar-intake.
+//! How does a case get in, once and only once?
+
+mod api;
+mod app;
+mod consumer;
+mod store;
+
+use std::sync::Arc;
+
+use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_proto::intake::v1::intake_service_server::IntakeServiceServer;
+use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
+use masar_store::{BatchSettings, Batcher, Store};
+use masar_workflow::Catalog;
+
+/// The name of the service, and of its consumer on the bus.
+pub const NAME: &str = "intake";
+/// The services whose events it hears.
+pub const SOURCES: &[&str] = &["cases"];
+
+/// What it stands on.
+pub struct Deps {
+    /// Its database.
+    pub store: Store,
+    /// The way to the other services.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Clock,
+    /// The packages whose opening forms it checks.
+    pub catalog: Arc<Catalog>,
+}
+
+/// The service, its tables brought to the newest form.
+///
+/// # Errors
+/// What the database says.
+pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
+    let Deps { store, transport, clock, catalog } = deps;
+    store.migrate::<store::Migrator>().await?;
+    let outbox = Outbox::new(NAME);
+    let writer = app::Accept { outbox: outbox.clone() };
+    let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
+    let relay = Relay { store: store.clone(), outbox, transport: Arc::clone(&transport) };
+    let handler = Arc::new(consumer::States);
+    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let server =
+        IntakeServiceServer::new(api::Api { app: Arc::new(app::App { store, batcher, clock, catalog }) })
+            .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Module {
+        name: "masar.intake.v1.IntakeService",
+        routes: Box::new(|routes| {
+            routes.add_service(server);
+        }),
+        workers: vec![
+            Worker::new("intake writer", Stage::Writer, async |_| {
+                writing.await;
+                Ok(())
+            }),
+            Worker::new("intake consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            Worker::new("intake relay", Stage::Relay, async |stop| {
+                relay.run(stop).await;
+                Ok(())
+            }),
+        ],
+    })
+}

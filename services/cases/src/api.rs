@@ -1,0 +1,272 @@
+//! The contract of cases: decode, find or order, encode.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use masar_proto::cases::v1 as api;
+use masar_proto::cases::v1::case_service_server::CaseService;
+use masar_proto::common::v1::PageResponse;
+use masar_proto::json;
+use masar_runtime::{Caller, caller, refuse};
+use masar_store::page;
+use masar_workflow::{Actor, Case, Command, Refusal, available};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::app::{App, Deed, Error, Order};
+use crate::encode;
+use crate::store::{case, entry, link, list};
+
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+pub(crate) struct Api {
+    pub(crate) app: Arc<App>,
+    pub(crate) doors: CancellationToken,
+}
+
+impl Api {
+    async fn find(&self, caller: &Caller, key: &str) -> Result<case::Model, Status> {
+        self.app.find(&caller.tenant.0, key).await.map_err(refusal)
+    }
+
+    async fn order(&self, caller: &Caller, key: &str, deed: Deed) -> Result<case::Model, Status> {
+        let found = self.find(caller, key).await?;
+        let order = Order {
+            tenant: caller.tenant.0.clone(),
+            case: found.id,
+            actor: actor(caller),
+            at: self.app.clock.now(),
+            deed,
+        };
+        self.app.batcher.submit(order).await.map_err(refusal)
+    }
+
+    fn encode(&self, row: &case::Model) -> api::Case {
+        encode::case(row, self.app.package(row).ok().map(AsRef::as_ref))
+    }
+}
+
+#[tonic::async_trait]
+impl CaseService for Api {
+    async fn get_case(&self, request: Request<api::GetCaseRequest>) -> Result<Response<api::Case>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let mut changes = self.app.changes.subscribe();
+        let row = loop {
+            let row = self.find(&caller, &request.case).await?;
+            if row.version.unsigned_abs() >= request.at_least_version {
+                break row;
+            }
+            // The deadline of the call ends the wait.
+            if matches!(changes.recv().await, Err(RecvError::Closed)) {
+                return Err(refuse::unavailable("the service is stopping"));
+            }
+        };
+        let links =
+            link::Entity::find().filter(link::Column::CaseId.eq(row.id)).all(self.app.store.reader()).await;
+        let links = links.map_err(|error| refusal(error.into()))?.into_iter().map(|link| api::CaseLink {
+            link: link.link,
+            case_id: link.other_id.to_string(),
+            reference: link.other_reference,
+        });
+        let forms = Some(encode::forms(&row));
+        Ok(Response::new(api::Case { links: links.collect(), forms, ..self.encode(&row) }))
+    }
+
+    async fn list_cases(
+        &self,
+        request: Request<api::ListCasesRequest>,
+    ) -> Result<Response<api::ListCasesResponse>, Status> {
+        let caller = caller(&request)?;
+        let listed = list(&self.app.store, &caller.tenant.0, request.get_ref()).await;
+        let (rows, next_token) = listed.map_err(|error| refusal(error.into()))?;
+        let cases = rows.iter().map(|row| self.encode(row)).collect();
+        Ok(Response::new(api::ListCasesResponse { cases, page: Some(PageResponse { next_token }) }))
+    }
+
+    async fn transition(
+        &self,
+        request: Request<api::TransitionRequest>,
+    ) -> Result<Response<api::TransitionResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let command = Command {
+            action: request.action,
+            form: request.form.map(json::from_struct),
+            reason: Some(request.reason).filter(|reason| !reason.is_empty()),
+            expected_version: Some(request.expected_version).filter(|version| *version > 0),
+        };
+        let row = self.order(&caller, &request.case, Deed::Move(command)).await?;
+        Ok(Response::new(api::TransitionResponse { case: Some(self.encode(&row)) }))
+    }
+
+    async fn available_transitions(
+        &self,
+        request: Request<api::AvailableTransitionsRequest>,
+    ) -> Result<Response<api::AvailableTransitionsResponse>, Status> {
+        let caller = caller(&request)?;
+        let row = self.find(&caller, &request.get_ref().case).await?;
+        let package = self.app.package(&row).map_err(refusal)?;
+        let case: Case = serde_json::from_value(row.fold.clone()).map_err(|error| refusal(error.into()))?;
+        let transitions =
+            available(package, &case, &actor(&caller)).into_iter().map(|line| api::AvailableTransition {
+                action: line.action,
+                label: Some(line.label.into()),
+                form_schema: line
+                    .form
+                    .as_deref()
+                    .and_then(|form| package.form_schema(form))
+                    .unwrap_or_default()
+                    .to_owned(),
+                form: line.form.unwrap_or_default(),
+                reason_required: line.reason,
+                allowed: line.refusal.is_none(),
+                refusal_code: line.refusal.as_ref().map(code).unwrap_or_default().to_owned(),
+                refusal: line.refusal.map(|refusal| refusal.to_string()).unwrap_or_default(),
+            });
+        let transitions = transitions.collect();
+        Ok(Response::new(api::AvailableTransitionsResponse {
+            version: row.version.unsigned_abs(),
+            transitions,
+        }))
+    }
+
+    async fn comment(
+        &self,
+        request: Request<api::CommentRequest>,
+    ) -> Result<Response<api::CommentResponse>, Status> {
+        let caller = caller(&request)?;
+        let api::CommentRequest { case, text, audience } = request.into_inner();
+        let audience = if audience.is_empty() { "internal".to_owned() } else { audience };
+        if text.trim().is_empty() || !["internal", "customer"].contains(&audience.as_str()) {
+            return Err(refuse::invalid(vec![(
+                "text".into(),
+                "say something, for the audience internal or customer".into(),
+            )]));
+        }
+        let row = self.order(&caller, &case, Deed::Comment { text, audience }).await?;
+        let comment_id = format!("{}/{}", row.id, row.entries);
+        Ok(Response::new(api::CommentResponse { comment_id, version: row.version.unsigned_abs() }))
+    }
+
+    async fn link(&self, request: Request<api::LinkRequest>) -> Result<Response<api::LinkResponse>, Status> {
+        let caller = caller(&request)?;
+        let api::LinkRequest { case, other_case, link } = request.into_inner();
+        if link.trim().is_empty() {
+            return Err(refuse::invalid(vec![(
+                "link".into(),
+                "say how they relate, such as duplicate_of".into(),
+            )]));
+        }
+        let other = self.find(&caller, &other_case).await?;
+        let deed = Deed::Link { other: other.id, other_reference: other.reference, link };
+        let row = self.order(&caller, &case, deed).await?;
+        Ok(Response::new(api::LinkResponse { version: row.version.unsigned_abs() }))
+    }
+
+    async fn list_case_events(
+        &self,
+        request: Request<api::ListCaseEventsRequest>,
+    ) -> Result<Response<api::ListCaseEventsResponse>, Status> {
+        let caller = caller(&request)?;
+        let api::ListCaseEventsRequest { case, page: wanted } = request.into_inner();
+        let row = self.find(&caller, &case).await?;
+        let wanted = wanted.unwrap_or_default();
+        let size = page::size(wanted.size);
+        let after = page::decode::<i64>(&wanted.token).map_err(|error| refusal(error.into()))?.unwrap_or(0);
+        let entries = entry::Entity::find()
+            .filter(entry::Column::CaseId.eq(row.id))
+            .filter(entry::Column::Number.gt(after))
+            .order_by_asc(entry::Column::Number)
+            .limit(size + 1);
+        let mut rows = entries.all(self.app.store.reader()).await.map_err(|error| refusal(error.into()))?;
+        let next_token =
+            page::cut(&mut rows, size, |row| row.number).map_err(|error| refusal(error.into()))?;
+        let events = rows.into_iter().map(encode::entry).collect();
+        Ok(Response::new(api::ListCaseEventsResponse { events, page: Some(PageResponse { next_token }) }))
+    }
+
+    type WatchCaseStream = Pin<Box<dyn Stream<Item = Result<api::Case, Status>> + Send>>;
+
+    async fn watch_case(
+        &self,
+        request: Request<api::WatchCaseRequest>,
+    ) -> Result<Response<Self::WatchCaseStream>, Status> {
+        let caller = caller(&request)?;
+        // Subscribed before the first read, so that no change falls between.
+        let changes = self.app.changes.subscribe();
+        let first = self.find(&caller, &request.get_ref().case).await?;
+        let app = Arc::clone(&self.app);
+        let (tenant, id) = (caller.tenant.0, first.id);
+        let later =
+            futures::stream::unfold((app, changes, first.entries), move |(app, mut changes, seen)| {
+                let tenant = tenant.clone();
+                async move {
+                    loop {
+                        match changes.recv().await {
+                            Ok(changed) if changed != id => continue,
+                            Err(RecvError::Closed) => return None,
+                            // Whoever fell behind reads the case as it is now.
+                            Ok(_) | Err(RecvError::Lagged(_)) => {}
+                        }
+                        match app.find(&tenant, &id.to_string()).await {
+                            Ok(row) if row.entries == seen => continue,
+                            Ok(row) => return Some((Ok(row.clone()), (app, changes, row.entries))),
+                            Err(error) => return Some((Err(refusal(error)), (app, changes, seen))),
+                        }
+                    }
+                }
+            });
+        let package = self.app.package(&first).ok().cloned();
+        let all = futures::stream::once(async { Ok(first) }).chain(later);
+        let cases = all.map(move |row| row.map(|row| encode::case(&row, package.as_deref())));
+        Ok(Response::new(Box::pin(cases.take_until(self.doors.clone().cancelled_owned()))))
+    }
+}
+
+fn actor(caller: &Caller) -> Actor {
+    let identity = &caller.identity;
+    Actor {
+        id: identity.subject.clone(),
+        roles: identity.roles.clone(),
+        department: identity.department.clone(),
+    }
+}
+
+/// The stable code of a refusal.
+fn code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Version { .. } => "VERSION",
+        Refusal::Action { .. } => "ACTION",
+        Refusal::Role { .. } => "ROLE",
+        Refusal::Department { .. } => "DEPARTMENT",
+        Refusal::SeparationOfDuties { .. } => "SEPARATION_OF_DUTIES",
+        Refusal::Guard { .. } => "GUARD",
+        Refusal::Reason => "REASON",
+        Refusal::Form(_) => "FORM",
+    }
+}
+
+fn refusal(error: Error) -> Status {
+    match error {
+        Error::NotFound(key) => refuse::not_found("case", &key),
+        Error::Refused(Refusal::Form(violations)) => refuse::invalid(
+            violations.into_iter().map(|violation| (violation.field, violation.message)).collect(),
+        ),
+        Error::Refused(refusal @ Refusal::Version { .. }) => refuse::aborted("VERSION", refusal.to_string()),
+        Error::Refused(refusal @ (Refusal::Role { .. } | Refusal::Department { .. })) => {
+            refuse::denied(code(&refusal), refusal.to_string())
+        }
+        Error::Refused(refusal) => refuse::refused(code(&refusal), refusal.to_string()),
+        Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
+        Error::Store(error @ masar_store::Error::Stopped) => refuse::unavailable(error.to_string()),
+        Error::Store(error @ masar_store::Error::PageToken) => {
+            refuse::invalid(vec![("page.token".into(), error.to_string())])
+        }
+        error => refuse::internal(&error),
+    }
+}

@@ -1,0 +1,191 @@
+//! One transaction's work on cases: rows in, deeds decided by the pure core, rows and events out.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use masar_bus::{Event, Outbox};
+use masar_domain::StateCategory;
+use masar_proto::{
+    events::v1::{CaseCommented, CaseLinked},
+    kinds, time,
+};
+use masar_store::insert_all;
+use masar_store::time::to_db;
+use masar_workflow::{Case, CaseEvent, Catalog, decide, evolve};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction};
+use serde_json::Value;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::{Deed, Error, Order, package};
+use crate::encode;
+use crate::store::{case, entry, link};
+
+/// Watchers that fall further behind read the case anew.
+const WATCHED: usize = 1_024;
+
+/// What every writer of cases needs.
+#[derive(Clone)]
+pub(crate) struct Core {
+    pub(crate) outbox: Outbox,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) changes: broadcast::Sender<Uuid>,
+}
+
+impl Core {
+    pub(crate) fn new(outbox: Outbox, catalog: Arc<Catalog>) -> Self {
+        Self { outbox, catalog, changes: broadcast::Sender::new(WATCHED) }
+    }
+
+    /// Tells the relay and those who watch what a commit has changed.
+    pub(crate) fn tell(&self, changed: impl Iterator<Item = Uuid>) {
+        self.outbox.wake();
+        for id in changed {
+            // Nobody may be watching.
+            let _ = self.changes.send(id);
+        }
+    }
+}
+
+/// The cases of one transaction, and what became of them.
+pub(crate) struct Session<'a> {
+    core: &'a Core,
+    rows: HashMap<Uuid, case::Model>,
+    changed: BTreeSet<Uuid>,
+    entries: Vec<entry::ActiveModel>,
+    links: Vec<link::ActiveModel>,
+    events: Vec<Event>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(core: &'a Core, rows: HashMap<Uuid, case::Model>) -> Self {
+        Self {
+            core,
+            rows,
+            changed: BTreeSet::new(),
+            entries: Vec::new(),
+            links: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// A case of this session, to be changed.
+    pub(crate) fn row(&mut self, id: Uuid) -> Option<&mut case::Model> {
+        let row = self.rows.get_mut(&id)?;
+        self.changed.insert(id);
+        Some(row)
+    }
+
+    /// Takes a new case in with its first event.
+    pub(crate) fn opened(&mut self, row: case::Model, event: &CaseEvent) -> Result<(), Error> {
+        let id = row.id;
+        self.rows.insert(id, row);
+        self.apply(id, None, event, kinds::CASE_OPENED)
+    }
+
+    /// Does what an order says, or says why not; then nothing of the case has changed.
+    pub(crate) fn obey(&mut self, order: Order) -> Result<case::Model, Error> {
+        let Order { tenant, case: id, actor, at, deed } = order;
+        let row = self.rows.get(&id).filter(|row| row.tenant == tenant);
+        let row = row.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        match deed {
+            Deed::Move(command) => {
+                let case: Case = serde_json::from_value(row.fold.clone())?;
+                let event = decide(package(&self.core.catalog, row)?, &case, &command, &actor, at)?;
+                self.apply(id, Some(case), &event, kinds::CASE_CHANGED)?;
+            }
+            Deed::Comment { text, audience } => {
+                self.note(id, "comment", at, &actor.id, audience, text);
+                let comment = CaseCommented {
+                    case_id: id.to_string(),
+                    tenant: tenant.clone(),
+                    author: actor.id,
+                    at: Some(time::to_proto(at)),
+                };
+                self.events.push(Event::new(kinds::CASE_COMMENTED, &tenant, &id, at, &comment));
+            }
+            Deed::Link { other, other_reference, link } => {
+                self.note(id, "link", at, &actor.id, link.clone(), other_reference.clone());
+                self.links.push(link::ActiveModel {
+                    case_id: Set(id),
+                    link: Set(link.clone()),
+                    other_id: Set(other),
+                    other_reference: Set(other_reference),
+                });
+                let linked = CaseLinked {
+                    case_id: id.to_string(),
+                    tenant: tenant.clone(),
+                    other_case_id: other.to_string(),
+                    link,
+                    actor: actor.id,
+                    at: Some(time::to_proto(at)),
+                };
+                self.events.push(Event::new(kinds::CASE_LINKED, &tenant, &id, at, &linked));
+            }
+        }
+        self.rows.get(&id).cloned().ok_or_else(|| Error::NotFound(id.to_string()))
+    }
+
+    fn apply(&mut self, id: Uuid, before: Option<Case>, event: &CaseEvent, kind: &str) -> Result<(), Error> {
+        let from = before.as_ref().map(|case| case.state.clone()).unwrap_or_default();
+        let case = evolve(before, event);
+        let Some(row) = self.rows.get_mut(&id) else { return Ok(()) };
+        row.version = event.version.cast_signed();
+        row.entries += 1;
+        row.state.clone_from(&case.state);
+        row.category = case.category.to_string();
+        row.importance = case.importance().to_string();
+        let fact = |name| case.fact(name).unwrap_or_default().to_owned();
+        (row.department, row.service) = (fact("department"), fact("service"));
+        row.classification = fact("classification");
+        let closed = case.category == StateCategory::Closed;
+        row.closed_at = closed.then(|| row.closed_at.unwrap_or_else(|| to_db(event.at)));
+        row.fold = serde_json::to_value(&case)?;
+        self.entries.push(entry::ActiveModel {
+            case_id: Set(id),
+            number: Set(row.entries),
+            kind: Set("transition".to_owned()),
+            at: Set(to_db(event.at)),
+            actor: Set(event.actor.clone()),
+            action: Set(event.action.clone()),
+            from_state: Set(from.clone()),
+            to_state: Set(event.to.0.clone()),
+            text: Set(event.reason.clone().unwrap_or_default()),
+            event: Set(serde_json::to_value(event)?),
+        });
+        let message = encode::changed(row, &case, event, from);
+        self.events.push(Event::new(kind, &row.tenant, &id, event.at, &message));
+        self.changed.insert(id);
+        Ok(())
+    }
+
+    fn note(&mut self, id: Uuid, kind: &str, at: jiff::Timestamp, actor: &str, action: String, text: String) {
+        let Some(row) = self.row(id) else { return };
+        row.entries += 1;
+        let (number, state) = (row.entries, row.state.clone());
+        self.entries.push(entry::ActiveModel {
+            case_id: Set(id),
+            number: Set(number),
+            kind: Set(kind.to_owned()),
+            at: Set(to_db(at)),
+            actor: Set(actor.to_owned()),
+            action: Set(action),
+            from_state: Set(state.clone()),
+            to_state: Set(state),
+            text: Set(text),
+            event: Set(Value::Null),
+        });
+    }
+
+    /// Writes all that changed, in a handful of statements.
+    pub(crate) async fn save(self, tx: &DatabaseTransaction) -> Result<(), Error> {
+        let Self { core, mut rows, changed, entries, links, events } = self;
+        let changed_rows = changed.iter().filter_map(|id| rows.remove(id)).collect::<Vec<_>>();
+        case::save(tx, changed_rows).await?;
+        insert_all(tx, entries).await?;
+        let key = [link::Column::CaseId, link::Column::Link, link::Column::OtherId];
+        masar_store::insert_new(tx, links, key).await?;
+        core.outbox.put(tx, events).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Moving cases: the pure core decides, and what it decides is written with what it asks of others.
+
+mod core;
+mod opening;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use masar_runtime::Clock;
+use masar_store::{Batcher, Store, Writer};
+use masar_workflow::{Actor, Catalog, Command, Package, Refusal};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+pub(crate) use self::core::{Core, Session};
+pub(crate) use self::opening::open;
+use crate::store::case;
+
+/// Why a case was not moved.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// There is no such case for the caller.
+    #[error("there is no case `{0}` that you may see")]
+    NotFound(String),
+    /// The pure core refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A case whose package is not here.
+    #[error("the case needs {0} {1}, which this installation does not have: add its folder to `workflows`")]
+    Package(String, String),
+    /// A stored case that cannot be read.
+    #[error("a stored case cannot be read: {0}")]
+    Fold(#[from] serde_json::Error),
+    #[error(transparent)]
+    Bus(#[from] masar_bus::Error),
+    #[error(transparent)]
+    Store(#[from] masar_store::Error),
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What is done to a case.
+#[derive(Debug, Clone)]
+pub(crate) enum Deed {
+    Move(Command),
+    Comment { text: String, audience: String },
+    Link { other: Uuid, other_reference: String, link: String },
+}
+
+/// A deed, and who does it when.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) tenant: String,
+    pub(crate) case: Uuid,
+    pub(crate) actor: Actor,
+    pub(crate) at: Timestamp,
+    pub(crate) deed: Deed,
+}
+
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) batcher: Batcher<Act>,
+    pub(crate) clock: Clock,
+    pub(crate) catalog: Arc<Catalog>,
+    /// The ids of cases as they change, for those who watch.
+    pub(crate) changes: broadcast::Sender<Uuid>,
+}
+
+impl App {
+    /// A case of the tenant, by id or reference.
+    pub(crate) async fn find(&self, tenant: &str, key: &str) -> Result<case::Model, Error> {
+        let by = match key.parse::<Uuid>() {
+            Ok(id) => case::Column::Id.eq(id),
+            Err(_) => match key.parse::<masar_domain::Reference>() {
+                Ok(reference) => case::Column::Reference.eq(reference.to_string()),
+                Err(_) => return Err(Error::NotFound(key.to_owned())),
+            },
+        };
+        let found =
+            case::Entity::find().filter(case::Column::Tenant.eq(tenant)).filter(by).one(self.store.reader());
+        found.await?.ok_or_else(|| Error::NotFound(key.to_owned()))
+    }
+
+    /// The package that a case walks.
+    pub(crate) fn package(&self, case: &case::Model) -> Result<&Arc<Package>, Error> {
+        package(&self.catalog, case)
+    }
+}
+
+pub(crate) fn package<'a>(catalog: &'a Catalog, case: &case::Model) -> Result<&'a Arc<Package>, Error> {
+    let package = catalog.get(&case.package, &case.package_version);
+    package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))
+}
+
+/// The rows of cases, locked in the order of their ids so that no two writers wait for each other.
+pub(crate) async fn locked<C: ConnectionTrait>(
+    tx: &C,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, case::Model>, Error> {
+    let rows = case::Entity::find()
+        .filter(case::Column::Id.is_in(ids))
+        .order_by_asc(case::Column::Id)
+        .lock_exclusive();
+    Ok(rows.all(tx).await?.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Writes what people do to cases.
+pub(crate) struct Act {
+    pub(crate) core: Core,
+}
+
+#[async_trait]
+impl Writer for Act {
+    type Command = Order;
+    type Answer = case::Model;
+    type Error = Error;
+
+    async fn write(
+        &self,
+        tx: &DatabaseTransaction,
+        batch: Vec<Order>,
+    ) -> Result<Vec<Result<case::Model, Error>>, Error> {
+        let rows = locked(tx, batch.iter().map(|order| order.case).collect()).await?;
+        let mut session = Session::new(&self.core, rows);
+        let answers = batch.into_iter().map(|order| session.obey(order)).collect();
+        session.save(tx).await?;
+        Ok(answers)
+    }
+
+    fn committed(&self, answers: &[Result<case::Model, Error>]) {
+        self.core.tell(answers.iter().flatten().map(|row| row.id));
+    }
+}

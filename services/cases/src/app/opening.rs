@@ -1,0 +1,111 @@
+//! Opening cases that intake accepted.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use masar_domain::{CaseId, text};
+use masar_proto::events::v1::CaseSubmitted;
+use masar_proto::{json, time};
+use masar_store::time::to_db;
+use masar_workflow::{Actor, Opening};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Error, Session, package};
+use crate::store::case;
+
+/// Opens a case in the version of its package that intake checked it against.
+pub(crate) fn open(
+    session: &mut Session<'_>,
+    catalog: &masar_workflow::Catalog,
+    submitted: CaseSubmitted,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let id: Uuid = submitted.case_id.parse().unwrap_or_default();
+    let received_at = time::from_proto(submitted.received_at.as_ref()).unwrap_or(now);
+    let form = json::from_struct(submitted.form.unwrap_or_default());
+    let row = row(
+        id,
+        &form,
+        received_at,
+        now,
+        Submitted {
+            tenant: submitted.tenant,
+            reference: submitted.reference,
+            case_type: submitted.case_type,
+            package: submitted.package,
+            package_version: submitted.package_version,
+            source_system: submitted.source_system,
+            external_ref: submitted.external_ref,
+            historical: submitted.historical,
+        },
+    );
+    let opening = Opening { case_id: CaseId(id), historical: submitted.historical, form };
+    let actor = Actor { id: submitted.submitted_by, roles: BTreeSet::new(), department: None };
+    // Clocks count from when the customer said it (T3), whenever the case reached us.
+    let event = package(catalog, &row)?.open(opening, &actor, received_at)?;
+    session.opened(row, &event)
+}
+
+/// The parts of a submission that a row keeps as they are.
+struct Submitted {
+    tenant: String,
+    reference: String,
+    case_type: String,
+    package: String,
+    package_version: String,
+    source_system: String,
+    external_ref: String,
+    historical: bool,
+}
+
+fn row(id: Uuid, form: &Value, received_at: Timestamp, now: Timestamp, submitted: Submitted) -> case::Model {
+    let text = |name: &str| form.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let subject = form.get("subject").or_else(|| form.get("title"));
+    let (subject_ar, subject_en) = bilingual(subject, &text("language"));
+    let search = text::fold(
+        &[subject_ar.as_str(), &subject_en, &submitted.reference, &submitted.external_ref].join(" "),
+    );
+    case::Model {
+        id,
+        tenant: submitted.tenant,
+        reference: submitted.reference,
+        case_type: submitted.case_type,
+        package: submitted.package,
+        package_version: submitted.package_version,
+        version: 0,
+        entries: 0,
+        state: String::new(),
+        category: String::new(),
+        importance: String::new(),
+        department: String::new(),
+        service: String::new(),
+        classification: String::new(),
+        channel: text("channel"),
+        language: text("language"),
+        subject_ar,
+        subject_en,
+        queue: String::new(),
+        assignee: String::new(),
+        due_at: None,
+        breached: false,
+        received_at: to_db(received_at),
+        opened_at: to_db(now),
+        closed_at: None,
+        historical: submitted.historical,
+        source_system: submitted.source_system,
+        external_ref: submitted.external_ref,
+        search,
+        fold: Value::Null,
+    }
+}
+
+/// The Arabic and the English form of a text; one that is plain is in the language of the case.
+fn bilingual(text: Option<&Value>, language: &str) -> (String, String) {
+    let part = |name: &str| text.and_then(|text| text.get(name)).and_then(Value::as_str).unwrap_or_default();
+    match text {
+        Some(Value::String(text)) if language == "ar" => (text.clone(), String::new()),
+        Some(Value::String(text)) => (String::new(), text.clone()),
+        _ => (part("ar").to_owned(), part("en").to_owned()),
+    }
+}

@@ -1,0 +1,218 @@
+//! Cases as the contracts and the events show them.
+
+use masar_domain::{BiText, Importance, StateCategory};
+use masar_proto::cases::v1 as api;
+use masar_proto::common::v1 as common;
+use masar_proto::events::v1::{
+    self as events, CaseChanged, CaseSnapshot, ClockEffect, Effect, clock_effect::Operation, effect,
+};
+use masar_proto::{json, time};
+use masar_store::time::from_db;
+use masar_workflow::{Case, CaseEvent, ClockOperation, Effect as Asked, Package};
+use serde_json::{Value, json};
+
+use crate::store::{case, entry};
+
+/// A case for those who read it.
+pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
+    let at = |at| Some(time::to_proto(from_db(at)));
+    let label = package.and_then(|package| package.definition().states.get(&row.state));
+    api::Case {
+        case_id: row.id.to_string(),
+        reference: row.reference.clone(),
+        case_type: row.case_type.clone(),
+        package: row.package.clone(),
+        package_version: row.package_version.clone(),
+        version: row.version.unsigned_abs(),
+        state: row.state.clone(),
+        state_label: label.map(|state| state.label.clone().into()),
+        category: category(row).into(),
+        importance: importance(row).into(),
+        department: row.department.clone(),
+        service: row.service.clone(),
+        classification: row.classification.clone(),
+        channel: row.channel.clone(),
+        language: row.language.clone(),
+        subject: Some(subject(row)),
+        queue: row.queue.clone(),
+        assignee: row.assignee.clone(),
+        due_at: row.due_at.and_then(at),
+        breached: row.breached,
+        received_at: at(row.received_at),
+        opened_at: at(row.opened_at),
+        closed_at: row.closed_at.and_then(at),
+        forms: None,
+        links: Vec::new(),
+        source_system: row.source_system.clone(),
+        external_ref: row.external_ref.clone(),
+        historical: row.historical,
+    }
+}
+
+/// The last data of each form of a case.
+pub(crate) fn forms(row: &case::Model) -> prost_types::Struct {
+    json::to_struct(row.fold.get("forms").unwrap_or(&Value::Null))
+}
+
+/// An entry of a case's history.
+pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
+    let transition = row.kind == "transition";
+    let form = row.event.get("form").and_then(Value::as_array);
+    let part = |at: usize| form.and_then(|form| form.get(at));
+    let (reason, text) = if transition { (row.text, String::new()) } else { (String::new(), row.text) };
+    api::CaseEvent {
+        version: row.number.unsigned_abs(),
+        at: Some(time::to_proto(from_db(row.at))),
+        actor: row.actor,
+        action: row.action,
+        from_state: row.from_state,
+        to_state: row.to_state,
+        reason,
+        form_name: part(0).and_then(Value::as_str).unwrap_or_default().to_owned(),
+        form: part(1).map(json::to_struct),
+        kind: row.kind,
+        text,
+    }
+}
+
+/// A case after an event, for the other services.
+pub(crate) fn changed(row: &case::Model, case: &Case, event: &CaseEvent, from_state: String) -> CaseChanged {
+    let values = event.form.as_ref().map(|(_, data)| data);
+    CaseChanged {
+        case: Some(snapshot(row, case)),
+        action: event.action.clone(),
+        actor: event.actor.clone(),
+        at: Some(time::to_proto(event.at)),
+        from_state,
+        reason: event.reason.clone().unwrap_or_default(),
+        form_name: event.form.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
+        effects: event.effects.iter().map(|asked| effect(asked, event, values)).collect(),
+    }
+}
+
+fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
+    let at = |at| Some(time::to_proto(from_db(at)));
+    let customer =
+        case.forms.get("intake").and_then(|form| form.get("customer")).cloned().unwrap_or_default();
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let contact = customer.get("contact").cloned().unwrap_or_default();
+    CaseSnapshot {
+        case_id: row.id.to_string(),
+        reference: row.reference.clone(),
+        tenant: row.tenant.clone(),
+        case_type: row.case_type.clone(),
+        package: row.package.clone(),
+        package_version: row.package_version.clone(),
+        version: row.version.unsigned_abs(),
+        state: row.state.clone(),
+        category: category(row).into(),
+        importance: importance(row).into(),
+        department: row.department.clone(),
+        service: row.service.clone(),
+        centre: case.fact("centre").unwrap_or_default().to_owned(),
+        classification: row.classification.clone(),
+        channel: row.channel.clone(),
+        language: row.language.clone(),
+        subject: Some(subject(row)),
+        historical: row.historical,
+        received_at: at(row.received_at),
+        opened_at: at(row.opened_at),
+        contact: Some(events::Contact {
+            mode: text(contact.get("mode")),
+            value: text(contact.get("value")),
+            display_name: text(customer.get("display_name")),
+            language: row.language.clone(),
+        }),
+        source_system: row.source_system.clone(),
+        external_ref: row.external_ref.clone(),
+        facts: Some(json::to_struct(&facts(case))),
+        handler: case.handler().unwrap_or_default().to_owned(),
+    }
+}
+
+/// What routing rules may read of a case.
+fn facts(case: &Case) -> Value {
+    let mut facts = json!({"state": case.state, "counts": case.counts});
+    if let Value::Object(facts) = &mut facts {
+        facts.extend(case.facts.iter().map(|(name, fact)| (name.clone(), json!(fact))));
+    }
+    facts
+}
+
+fn effect(asked: &Asked, event: &CaseEvent, values: Option<&Value>) -> Effect {
+    let form = || values.map(json::to_struct);
+    let effect = match asked {
+        Asked::Clock(effect) => effect::Effect::Clock(clock(effect)),
+        Asked::Route => {
+            effect::Effect::Route(events::RouteEffect { reason: event.reason.clone().unwrap_or_default() })
+        }
+        Asked::AssignActor => {
+            effect::Effect::Assign(events::AssignEffect { person: event.actor.clone(), role: String::new() })
+        }
+        Asked::CloseTask => effect::Effect::CloseTask(events::CloseTaskEffect {}),
+        Asked::Notify { template, recipients } => effect::Effect::Notify(events::NotifyEffect {
+            template: template.clone(),
+            recipients: recipients.clone(),
+            values: None,
+        }),
+        Asked::Child { package, link } => effect::Effect::Child(events::ChildEffect {
+            package: package.clone(),
+            link: link.clone(),
+            form: form(),
+        }),
+    };
+    Effect { effect: Some(effect) }
+}
+
+fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
+    let mut message = ClockEffect { clock: effect.clock.clone(), ..ClockEffect::default() };
+    let operation = match &effect.operation {
+        ClockOperation::Start { kind, target, marks, policy, on_breach } => {
+            message.kind = serde_json::to_value(kind)
+                .ok()
+                .and_then(|kind| kind.as_str().map(str::to_owned))
+                .unwrap_or_default();
+            message.target = target.to_string();
+            message.marks = marks.iter().map(ToString::to_string).collect();
+            message.policy.clone_from(policy);
+            message.on_breach = on_breach.clone().unwrap_or_default();
+            Operation::Start
+        }
+        ClockOperation::Pause { reason } => {
+            message.reason.clone_from(reason);
+            Operation::Pause
+        }
+        ClockOperation::Resume => Operation::Resume,
+        ClockOperation::Retarget { target, marks, cause } => {
+            message.target = target.to_string();
+            message.marks = marks.iter().map(ToString::to_string).collect();
+            message.reason.clone_from(cause);
+            Operation::Retarget
+        }
+        ClockOperation::Extend { by, reason, granted_by } => {
+            message.target = by.to_string();
+            message.reason.clone_from(reason);
+            message.granted_by.clone_from(granted_by);
+            Operation::Extend
+        }
+        ClockOperation::Stop => Operation::Stop,
+        ClockOperation::Cancel { reason } => {
+            message.reason.clone_from(reason);
+            Operation::Cancel
+        }
+    };
+    message.set_operation(operation);
+    message
+}
+
+fn subject(row: &case::Model) -> common::BiText {
+    BiText { ar: row.subject_ar.clone(), en: row.subject_en.clone() }.into()
+}
+
+fn category(row: &case::Model) -> common::StateCategory {
+    row.category.parse::<StateCategory>().map(Into::into).unwrap_or_default()
+}
+
+fn importance(row: &case::Model) -> common::Importance {
+    row.importance.parse::<Importance>().map(Into::into).unwrap_or_default()
+}

@@ -1,0 +1,38 @@
+//! The tables of cases.
+
+pub(crate) mod case;
+pub(crate) mod entry;
+pub(crate) mod link;
+mod list;
+
+pub(crate) use list::list;
+
+use masar_store::CreateTables;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        let mut migrations = masar_bus::migrations();
+        migrations.push(Box::new(CreateTables {
+            name: "m0002_cases",
+            tables: |schema| {
+                vec![
+                    schema.create_table_from_entity(case::Entity),
+                    schema.create_table_from_entity(entry::Entity),
+                    schema.create_table_from_entity(link::Entity),
+                ]
+            },
+            indexes: &[
+                "CREATE UNIQUE INDEX cases_reference ON cases (tenant, reference)",
+                "CREATE INDEX cases_newest ON cases (tenant, id)",
+                "CREATE INDEX cases_queue ON cases (tenant, queue, id)",
+                "CREATE INDEX cases_assignee ON cases (tenant, assignee, id)",
+                "CREATE INDEX cases_due ON cases (tenant, due_at)",
+            ],
+            postgres: &[],
+        }));
+        migrations
+    }
+}

@@ -1,0 +1,132 @@
+//! The contract of intake: decode, check, accept, encode.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use masar_domain::Reference;
+use masar_proto::common::v1::FieldViolation;
+use masar_proto::intake::v1::intake_service_server::IntakeService;
+use masar_proto::intake::v1::submit_cases_response::Result as ItemResult;
+use masar_proto::intake::v1::{
+    GetSubmissionRequest, Rejection, Submission, SubmitCaseRequest, SubmitCaseResponse, SubmitCasesRequest,
+    SubmitCasesResponse, get_submission_request::Key,
+};
+use masar_runtime::{Caller, caller, refuse};
+use sea_orm::{ColumnTrait, Condition};
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use crate::app::{App, Error, external_key};
+use crate::store::submission::Column;
+
+/// Items of one stream that may be on their way to the disk: enough to fill group commits, few enough to bound memory.
+const IN_FLIGHT: usize = 1_024;
+/// A refused sender tries again after so long; the queue is written out several times by then.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+pub(crate) struct Api {
+    pub(crate) app: Arc<App>,
+}
+
+#[tonic::async_trait]
+impl IntakeService for Api {
+    async fn submit_case(
+        &self,
+        request: Request<SubmitCaseRequest>,
+    ) -> Result<Response<SubmitCaseResponse>, Status> {
+        let caller = caller(&request)?;
+        let checked = self.app.check(&caller, request.into_inner()).map_err(refusal)?;
+        Ok(Response::new(self.app.batcher.submit(checked).await.map_err(refusal)?))
+    }
+
+    type SubmitCasesStream = Pin<Box<dyn Stream<Item = Result<SubmitCasesResponse, Status>> + Send>>;
+
+    async fn submit_cases(
+        &self,
+        request: Request<Streaming<SubmitCasesRequest>>,
+    ) -> Result<Response<Self::SubmitCasesStream>, Status> {
+        let caller = caller(&request)?;
+        let app = Arc::clone(&self.app);
+        let answers = request.into_inner().map(move |item| answer(Arc::clone(&app), caller.clone(), item));
+        Ok(Response::new(Box::pin(answers.buffered(IN_FLIGHT))))
+    }
+
+    async fn get_submission(
+        &self,
+        request: Request<GetSubmissionRequest>,
+    ) -> Result<Response<Submission>, Status> {
+        let caller = caller(&request)?;
+        let key = request.into_inner().key;
+        let key = key.ok_or_else(|| {
+            refuse::invalid(vec![(
+                "key".into(),
+                "give a reference, a case id or an external reference".into(),
+            )])
+        })?;
+        let tenant = &caller.tenant.0;
+        let (name, filter) = match key {
+            Key::Reference(text) => {
+                let reference = text.parse::<Reference>();
+                let reference = reference
+                    .map_err(|error| refuse::invalid(vec![("reference".into(), error.to_string())]))?;
+                (text, Column::Reference.eq(reference.to_string()))
+            }
+            Key::CaseId(text) => {
+                let id = text.parse::<Uuid>().unwrap_or_default();
+                (text, Column::CaseId.eq(id))
+            }
+            Key::External(key) => {
+                let found = Column::DedupKey.eq(external_key(tenant, &key.source_system, &key.external_ref));
+                (key.external_ref, found)
+            }
+        };
+        let found = self.app.find(Condition::all().add(filter), tenant).await.map_err(refusal)?;
+        found.map(|row| Response::new(row.into())).ok_or_else(|| refuse::not_found("submission", &name))
+    }
+}
+
+/// The answer to one item. What is wrong with it is told for it alone; only our own failures end the stream.
+async fn answer(
+    app: Arc<App>,
+    caller: Caller,
+    item: Result<SubmitCasesRequest, Status>,
+) -> Result<SubmitCasesResponse, Status> {
+    let SubmitCasesRequest { item, case } = item?;
+    let accepted = match app.check(&caller, case.unwrap_or_default()) {
+        Ok(checked) => app.batcher.submit_patiently(checked).await,
+        Err(error) => Err(error),
+    };
+    let result = match accepted {
+        Ok(answer) => ItemResult::Accepted(answer),
+        Err(error @ Error::CaseType(..)) => {
+            ItemResult::Rejected(rejection("UNKNOWN_CASE_TYPE", &error, Vec::new()))
+        }
+        Err(Error::Invalid(fields)) => {
+            let violations = fields
+                .iter()
+                .map(|(field, message)| FieldViolation { field: field.clone(), message: message.clone() });
+            let violations = violations.collect();
+            ItemResult::Rejected(rejection("INVALID", &Error::Invalid(fields), violations))
+        }
+        Err(error) => return Err(refusal(error)),
+    };
+    Ok(SubmitCasesResponse { item, result: Some(result) })
+}
+
+fn rejection(code: &str, error: &Error, violations: Vec<FieldViolation>) -> Rejection {
+    Rejection { code: code.to_owned(), message: error.to_string(), violations }
+}
+
+fn refusal(error: Error) -> Status {
+    match error {
+        Error::CaseType(..) => refuse::invalid(vec![("case_type".into(), error.to_string())]),
+        Error::Invalid(fields) => refuse::invalid(fields),
+        Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
+        Error::Store(error @ masar_store::Error::Stopped) => refuse::unavailable(error.to_string()),
+        Error::Store(error) => refuse::internal(&error),
+        Error::Bus(error) => refuse::internal(&error),
+        Error::Reference(error) => refuse::internal(&error),
+    }
+}
