@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # A PostgreSQL and a RabbitMQ for the tests, on ports of their own, in a folder that can be thrown away.
 #
-#   scripts/servers.sh start FOLDER   installs what is missing, starts both, writes FOLDER/env
-#   scripts/servers.sh stop FOLDER    stops only what start began there
+#   scripts/servers.sh start FOLDER   installs what is missing, starts what the environment does not name already,
+#                                     and says where it is: in FOLDER/env and on standard output
+#   scripts/servers.sh env FOLDER     says again where it is
+#   scripts/servers.sh stop FOLDER    ends what start began there, and nothing else
 #
 # Durability stays at its defaults: a test of what survives would prove nothing without it.
 set -euo pipefail
@@ -10,111 +12,192 @@ set -euo pipefail
 say() { echo "servers: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
+is_root() { [ "$(id -u)" = 0 ]; }
+
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else
+  if is_root; then "$@"; else
     command -v sudo >/dev/null || fail "'$*' needs root: run it once by hand, then start again"
     sudo "$@"
   fi
 }
 
-# The servers refuse to run as root, or should: step down to their own users.
-as_user() {
-  local user=$1; shift
-  if [ "$(id -u)" = 0 ]; then setpriv --reuid "$user" --regid "$user" --init-groups "$@"; else "$@"; fi
+# The servers refuse to run as root, or should: step down to their own users. Words to put before a command.
+stepping_down() { if is_root; then echo "setpriv --reuid $1 --regid $1 --init-groups"; fi; }
+
+# Makes a folder for one server; all folders above it must be open to that server's user.
+room() {
+  local user=$1 folder=$2
+  mkdir -p "$folder"; chmod 700 "$folder"
+  if is_root; then chown "$user:" "$folder"; fi
+  $(stepping_down "$user") test -w "$folder" || fail "the user $user cannot reach $folder: name a folder under /tmp"
 }
 
-owned() { if [ "$(id -u)" = 0 ]; then chown -R "$1:" "$2"; fi; }
+is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+# The first of so many free ports in a row, below those that the system gives to outgoing connections.
+free_ports() {
+  local first port
+  while :; do
+    first=$((20000 + RANDOM % 12000))
+    for ((port = first; port < first + $1; port++)); do is_free "$port" || continue 2; done
+    echo "$first"; return
+  done
 }
 
-postgres_bin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
-rabbit_sbin() { ls -d /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin 2>/dev/null | sort -V | tail -n 1; }
-
-install_missing() {
-  local missing=()
-  [ -n "$(postgres_bin)" ] || missing+=(postgresql)
-  [ -n "$(rabbit_sbin)" ] || missing+=(rabbitmq-server)
-  command -v python3 >/dev/null || missing+=(python3)
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || fail "install ${missing[*]} with your package manager"
-  say "installing ${missing[*]}"
-  # Debian starts a server when it installs one; ours run elsewhere, so that one is not wanted.
-  local policy=/usr/sbin/policy-rc.d ours=
-  if [ ! -e $policy ]; then ours=1; printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null; as_root chmod +x $policy; fi
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  [ -z "$ours" ] || as_root rm -f $policy
+postgres_bin() {
+  local initdb
+  initdb=$({ ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null || command -v initdb || true; } | sort -V | tail -n 1)
+  [ -z "$initdb" ] || dirname "$initdb"
 }
+
+# Debian's wrapper in the path insists on its own user and folders; this one does as it is told.
+rabbit_sbin() { { ls -d /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin 2>/dev/null || true; } | sort -V | tail -n 1; }
+
+# In a shell of its own, so that whatever ends it, the policy goes with it.
+install_packages() (
+  command -v apt-get >/dev/null || fail "please install $*: this script knows only apt-get"
+  say "installing $*"
+  # Debian starts a server when it installs one. Ours run elsewhere, so unless the machine has a policy, say no.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  fi
+  as_root apt-get update -qq &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+    fail "apt-get could not install $*"
+)
 
 start_postgres() {
-  local folder=$1 bin port; bin=$(postgres_bin); port=$(free_port)
-  mkdir -p "$folder/postgres"; chmod 700 "$folder/postgres"; owned postgres "$folder/postgres"
-  as_user postgres "$bin/initdb" -D "$folder/postgres" -A trust -U masar -E UTF8 --locale=C >"$folder/initdb.log" 2>&1 ||
-    { cat "$folder/initdb.log" >&2; fail "PostgreSQL could not make its folder"; }
-  as_user postgres "$bin/pg_ctl" -D "$folder/postgres" -w -l "$folder/postgres/server.log" start \
-    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300" >/dev/null ||
-    { cat "$folder/postgres/server.log" >&2; fail "PostgreSQL did not start"; }
+  local folder=$1 bin port home=$1/postgres run; bin=$(postgres_bin); port=$(free_ports 1)
+  local version; version=$("$bin/postgres" --version | awk '{ print int($3) }')
+  [ "$version" -ge 14 ] || fail "PostgreSQL $version in $bin is too old: install 14 or newer"
+  room postgres "$home"; run=$(stepping_down postgres)
+  cd "$home"
+  $run "$bin/initdb" -D "$home" -A trust -U masar -E UTF8 --locale=C >"$folder/postgres.log" 2>&1 ||
+    { cat "$folder/postgres.log" >&2; fail "PostgreSQL could not make its folder"; }
+  # Many tests at once, each with a pool for every service that takes part.
+  $run "$bin/pg_ctl" -D "$home" -w -l "$home/server.log" start -o "-p $port -c listen_addresses=127.0.0.1 \
+    -c unix_socket_directories='' -c max_connections=1000" >/dev/null ||
+    { cat "$home/server.log" >&2; fail "PostgreSQL did not start"; }
   echo "export MASAR_TEST_POSTGRES=postgres://masar@127.0.0.1:$port/postgres" >>"$folder/env"
 }
 
-start_rabbit() {
-  local folder=$1 sbin home; sbin=$(rabbit_sbin); home=$folder/rabbit
-  mkdir -p "$home"
-  cat >"$home/settings" <<SETTINGS
-export HOME=$home
-export RABBITMQ_NODENAME=masar-test-$$@localhost
-export RABBITMQ_NODE_PORT=$(free_port)
+# Everything that a node would otherwise share with another one on this machine.
+rabbit_settings() {
+  local home=$1 port=$2
+  cat <<SETTINGS
+export HOME="$home"
+export RABBITMQ_NODENAME=masar-test-$port@localhost
 export RABBITMQ_NODE_IP_ADDRESS=127.0.0.1
-export RABBITMQ_DIST_PORT=$(free_port)
-export ERL_EPMD_PORT=$(free_port)
+export RABBITMQ_NODE_PORT=$port
+export RABBITMQ_DIST_PORT=$((port + 1))
+export ERL_EPMD_PORT=$((port + 2))
 export ERL_EPMD_ADDRESS=127.0.0.1
 export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}"
-export RABBITMQ_CONFIG_FILE=$home/rabbitmq
-export RABBITMQ_CONF_ENV_FILE=$home/rabbitmq-env.conf
-export RABBITMQ_ENABLED_PLUGINS_FILE=$home/enabled_plugins
-export RABBITMQ_MNESIA_BASE=$home/mnesia
-export RABBITMQ_LOG_BASE=$home/log
-export RABBITMQ_PID_FILE=$home/pid
+export RABBITMQ_CONFIG_FILE="$home/rabbitmq"
+export RABBITMQ_CONF_ENV_FILE="$home/rabbitmq-env.conf"
+export RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins"
+export RABBITMQ_MNESIA_BASE="$home/mnesia"
+export RABBITMQ_LOG_BASE="$home/log"
+export RABBITMQ_PID_FILE="$home/pid"
 SETTINGS
-  echo '[].' >"$home/enabled_plugins"; : >"$home/rabbitmq-env.conf"
-  printf 'loopback_users = none\ndisk_free_limit.absolute = 50MB\n' >"$home/rabbitmq.conf"
-  printf '#!/usr/bin/env bash\nset -euo pipefail\n. %q\ncd %q\nexec %q/rabbitmqctl "$@"\n' "$home/settings" "$home" "$sbin" >"$home/ctl.inner"
-  { echo '#!/usr/bin/env bash'
-    if [ "$(id -u)" = 0 ]; then echo "exec setpriv --reuid rabbitmq --regid rabbitmq --init-groups '$home/ctl.inner' \"\$@\""
-    else echo "exec '$home/ctl.inner' \"\$@\""; fi; } >"$home/ctl"
-  chmod 755 "$home/ctl" "$home/ctl.inner"; chmod 755 "$folder"; owned rabbitmq "$home"
+}
+
+# Starts a program of RabbitMQ in the background, in its own surroundings, and keeps its number for stop.
+begin() {
+  local name=$1 folder=$2; shift 2
   (
-    . "$home/settings"; cd "$home"
-    as_user rabbitmq "$sbin/rabbitmq-server" >"$folder/rabbit.log" 2>&1 &
-    echo $! >"$folder/rabbit.started"
-  )
-  for _ in $(seq 60); do [ -s "$home/pid" ] && break; sleep 0.5; done
-  "$home/ctl" await_startup --timeout 60 >/dev/null 2>>"$folder/rabbit.log" ||
+    . "$folder/rabbit.settings"
+    cd "$HOME"
+    exec $(stepping_down rabbitmq) "$@" >"$folder/$name.log" 2>&1 </dev/null
+  ) &
+  echo $! >"$folder/$name.pid"
+}
+
+start_rabbit() {
+  local folder=$1 home=$1/rabbit sbin port; sbin=$(rabbit_sbin); port=$(free_ports 3)
+  room rabbitmq "$home"
+  rabbit_settings "$home" "$port" >"$folder/rabbit.settings"
+  echo '[].' >"$home/enabled_plugins"
+  : >"$home/rabbitmq-env.conf"
+  printf 'loopback_users = none\ndisk_free_limit.absolute = 50MB\n' >"$home/rabbitmq.conf"
+  if is_root; then chown -R rabbitmq: "$home"; fi
+  cat >"$folder/rabbitmqctl" <<CONTROL
+#!/usr/bin/env bash
+# The control program of the node in this folder.
+. "$folder/rabbit.settings"
+cd "\$HOME"
+exec $(stepping_down rabbitmq) "$sbin/rabbitmqctl" "\$@"
+CONTROL
+  chmod 755 "$folder/rabbitmqctl"
+
+  # A name service of its own, or the node would start one that outlives it.
+  begin epmd "$folder" epmd
+  for _ in $(seq 100); do is_free $((port + 2)) || break; sleep 0.1; done
+  begin rabbit "$folder" "$sbin/rabbitmq-server"
+  # The node writes its number before anybody can wait for it.
+  for _ in $(seq 120); do
+    if [ -s "$home/pid" ] || ! kill -0 "$(cat "$folder/rabbit.pid")" 2>/dev/null; then break; fi
+    sleep 0.5
+  done
+  [ -s "$home/pid" ] && "$folder/rabbitmqctl" await_startup --timeout 120 >>"$folder/rabbit.log" 2>&1 ||
     { cat "$folder/rabbit.log" >&2; fail "RabbitMQ did not start"; }
-  local port; port=$(. "$home/settings"; echo "$RABBITMQ_NODE_PORT")
   { echo "export MASAR_TEST_AMQP=amqp://guest:guest@127.0.0.1:$port"
-    echo "export MASAR_TEST_RABBITMQCTL=$home/ctl"; } >>"$folder/env"
+    echo "export MASAR_TEST_RABBITMQCTL=$folder/rabbitmqctl"; } >>"$folder/env"
+}
+
+# True while the process is one that start began here: its number may have been given to another since.
+is_ours() { [ -n "$1" ] && { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | grep -qxF "HOME=$2"; }
+
+# Asks a process to end, waits, and insists.
+end() {
+  local pid home=$2; pid=$(cat "$1" 2>/dev/null || true)
+  is_ours "$pid" "$home" || return 0
+  kill "$pid" 2>/dev/null || true
+  for _ in $(seq 150); do is_ours "$pid" "$home" || return 0; sleep 0.2; done
+  say "process $pid does not end by itself: killed"
+  kill -9 "$pid" 2>/dev/null || true
 }
 
 stop() {
-  local folder=$1
-  [ -s "$folder/rabbit/pid" ] && "$folder/rabbit/ctl" stop "$folder/rabbit/pid" >/dev/null 2>&1 || true
-  if [ -s "$folder/rabbit/settings" ]; then
-    # The name service of Erlang stays behind otherwise; it listens on a port that is ours alone.
-    (. "$folder/rabbit/settings"; epmd -kill >/dev/null 2>&1 || true)
+  local folder=$1 run
+  end "$folder/rabbit/pid" "$folder/rabbit"
+  end "$folder/rabbit.pid" "$folder/rabbit"
+  end "$folder/epmd.pid" "$folder/rabbit"
+  if [ -s "$folder/postgres/postmaster.pid" ]; then
+    run=$(stepping_down postgres)
+    cd "$folder/postgres"
+    $run "$(postgres_bin)/pg_ctl" -D "$folder/postgres" -m fast -w stop >/dev/null ||
+      $run "$(postgres_bin)/pg_ctl" -D "$folder/postgres" -m immediate -w stop >/dev/null ||
+      say "PostgreSQL in $folder does not stop"
   fi
-  [ -s "$folder/postgres/postmaster.pid" ] &&
-    as_user postgres "$(postgres_bin)/pg_ctl" -D "$folder/postgres" -m fast stop >/dev/null || true
 }
 
-case "${1:-}" in
-  start)
-    folder=${2:?which folder?}; mkdir -p "$folder"; folder=$(cd "$folder" && pwd); chmod 755 "$folder"; : >"$folder/env"
-    install_missing
-    start_postgres "$folder"; start_rabbit "$folder"
-    say "PostgreSQL and RabbitMQ are ready; their addresses are in $folder/env" ;;
-  stop) folder=$(cd "${2:?which folder?}" && pwd); stop "$folder" ;;
-  *) fail "use: scripts/servers.sh start|stop FOLDER" ;;
+start() {
+  local folder=$1 missing=()
+  [ ! -s "$folder/env" ] || fail "$folder is in use: stop it first, or name another"
+  case $folder in *[[:space:]]*) fail "RabbitMQ takes no folder with blanks: $folder" ;; esac
+  trap '[ $? = 0 ] || { stop "'"$folder"'"; rm -f "'"$folder/env"'"; }' EXIT
+  chmod 755 "$folder"
+  : >"$folder/env"
+  [ -n "${MASAR_TEST_POSTGRES:-}" ] || [ -n "$(postgres_bin)" ] || missing+=(postgresql)
+  [ -n "${MASAR_TEST_AMQP:-}" ] || [ -n "$(rabbit_sbin)" ] || missing+=(rabbitmq-server)
+  [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+  [ -n "${MASAR_TEST_POSTGRES:-}" ] || start_postgres "$folder"
+  [ -n "${MASAR_TEST_AMQP:-}" ] || start_rabbit "$folder"
+  say "ready in $folder"
+  cat "$folder/env"
+}
+
+action=${1:-} folder=${2:-}
+[ -n "$folder" ] || fail "use: scripts/servers.sh start|env|stop FOLDER"
+[ "$action" != start ] || mkdir -p "$folder"
+folder=$(cd "$folder" && pwd) || fail "there is no folder $folder"
+case $action in
+  start) start "$folder" ;;
+  env) cat "$folder/env" ;;
+  stop) stop "$folder"; rm -f "$folder/env" ;;
+  *) fail "use: scripts/servers.sh start|env|stop FOLDER" ;;
 esac

@@ -10,11 +10,12 @@ cargo fmt --all -- --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
-# The stores are tested on real servers: those that the caller names, or ones of our own for as long as the tests run.
+# Stores and transports are tested on real servers: those that the caller names, or ones of our own for as long as the
+# tests run.
 if [ -z "${MASAR_TEST_POSTGRES:-}" ] || [ -z "${MASAR_TEST_AMQP:-}" ]; then
   servers=$(mktemp -d)
-  trap './scripts/servers.sh stop "$servers"; rm -rf "$servers"' EXIT
-  ./scripts/servers.sh start "$servers"
+  trap './scripts/servers.sh stop "$servers" || true; rm -rf "$servers"' EXIT
+  ./scripts/servers.sh start "$servers" >/dev/null
   . "$servers/env"
 fi
 

@@ -1,83 +1,67 @@
-//! What tests stand on: databases of their own, on every backend that the product supports.
+//! What tests stand on: databases and brokers of their own, on every backend that the product supports.
 //!
-//! SQLite is always there. PostgreSQL is used when `MASAR_TEST_POSTGRES` holds the URL of a server, which
-//! `make test` sees to.
+//! SQLite is always there. The environment names the servers, which `make test` sees to:
+//!
+//! * `MASAR_TEST_POSTGRES`: the URL of a PostgreSQL server where databases may be created;
+//! * `MASAR_TEST_AMQP`: the URL of a RabbitMQ node, without a virtual host;
+//! * `MASAR_TEST_RABBITMQCTL`: the command that controls this node, with its arguments if it needs any.
 
-use std::env;
+mod database;
+mod rabbit;
 
-use sea_orm::{ConnectionTrait, Database, DbErr};
-use tempfile::TempDir;
-use uuid::Uuid;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 
-/// A database of one test.
-#[derive(Debug)]
-pub struct TestDatabase {
-    /// `sqlite` or `postgres`, for messages.
-    pub name: &'static str,
-    /// What `masar_store::DatabaseUrl` reads.
-    pub url: String,
-    /// Where it is, and its name there.
-    server: Option<(String, String)>,
-    /// Holds the SQLite files until the test ends.
-    _folder: Option<TempDir>,
-}
+use futures::FutureExt;
 
-impl TestDatabase {
-    /// Removes a database from its server; one of SQLite goes with its folder.
-    ///
-    /// # Errors
-    /// When the server does not answer.
-    pub async fn remove(self) -> Result<(), DbErr> {
-        let Some((server, database)) = self.server else { return Ok(()) };
-        let server = Database::connect(server).await?;
-        server.execute_unprepared(&format!("DROP DATABASE {database} WITH (FORCE)")).await?;
-        server.close().await
+pub use database::{TestDatabase, databases, on_each_database};
+pub use rabbit::{RabbitHost, on_rabbit, rabbit};
+
+/// Runs a test, cleans up whatever became of it, and only then passes on its error or panic.
+async fn then_clean(
+    backend: &str,
+    test: impl Future<Output = anyhow::Result<()>>,
+    clean: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let outcome = AssertUnwindSafe(test).catch_unwind().await;
+    let cleaned = clean.await;
+    match outcome {
+        Ok(result) => result.and(cleaned).map_err(|error| error.context(format!("on {backend}"))),
+        Err(panic) => {
+            tell(&format!("failed on {backend}"));
+            resume_unwind(panic)
+        }
     }
 }
 
-/// A new database on every backend that is there.
-///
-/// # Errors
-/// When a folder cannot be made or the server does not answer.
-pub async fn databases() -> anyhow::Result<Vec<TestDatabase>> {
-    let folder = tempfile::tempdir()?;
-    let url = format!("sqlite:{}", folder.path().display());
-    let mut databases = vec![TestDatabase { name: "sqlite", url, server: None, _folder: Some(folder) }];
-    match env::var("MASAR_TEST_POSTGRES") {
-        Ok(server) => databases.push(postgres(server).await?),
-        Err(_) => skipped("PostgreSQL: MASAR_TEST_POSTGRES names no server"),
+/// The URL of a server with another name in the place of its database or virtual host.
+fn with_path(server: &str, path: &str) -> String {
+    let (address, query) = server.split_at(server.find('?').unwrap_or(server.len()));
+    let host = address.find("://").map_or(0, |scheme| scheme + 3);
+    let end = address[host..].find('/').map_or(address.len(), |slash| host + slash);
+    format!("{}/{path}{query}", &address[..end])
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "a test that does less than it could must say so, and where it failed"
+)]
+fn tell(what: &str) {
+    eprintln!("{what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_path_of_a_url_changes() {
+        for (server, changed) in [
+            ("postgres://masar@db:5432", "postgres://masar@db:5432/mine"),
+            ("postgres://masar@db/postgres", "postgres://masar@db/mine"),
+            ("postgres://masar@db/a?host=/run/pg&x=1", "postgres://masar@db/mine?host=/run/pg&x=1"),
+            ("amqp://guest:guest@127.0.0.1:5672/%2f", "amqp://guest:guest@127.0.0.1:5672/mine"),
+        ] {
+            assert_eq!(with_path(server, "mine"), changed);
+        }
     }
-    Ok(databases)
-}
-
-/// A new database on every backend, used by the test and removed after it.
-///
-/// # Errors
-/// What the test or a backend says; the backend is named.
-pub async fn on_each_database<F>(test: impl Fn(String) -> F) -> anyhow::Result<()>
-where
-    F: Future<Output = anyhow::Result<()>>,
-{
-    for database in databases().await? {
-        let result = test(database.url.clone()).await;
-        let name = database.name;
-        database.remove().await?;
-        result.map_err(|error| error.context(format!("on {name}")))?;
-    }
-    Ok(())
-}
-
-async fn postgres(server: String) -> anyhow::Result<TestDatabase> {
-    let database = format!("masar_test_{}", Uuid::now_v7().simple());
-    let connection = Database::connect(&server).await?;
-    connection.execute_unprepared(&format!("CREATE DATABASE {database}")).await?;
-    connection.close().await?;
-    let (address, _) = server.rsplit_once('/').unwrap_or((&server, ""));
-    let url = format!("{address}/{database}");
-    Ok(TestDatabase { name: "postgres", url, server: Some((server, database)), _folder: None })
-}
-
-#[allow(clippy::print_stderr, reason = "a test that does less than it could must say so")]
-fn skipped(what: &str) {
-    eprintln!("skipped: {what}");
 }

@@ -1,1 +1,69 @@
-//! masar-routing.
+//! Who should act on a case now?
+
+mod api;
+mod app;
+mod consumer;
+mod store;
+
+use std::sync::Arc;
+
+use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_proto::routing::v1::routing_service_server::RoutingServiceServer;
+use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
+use masar_store::{BatchSettings, Batcher, Store};
+use masar_workflow::Catalog;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the service, and of its consumer on the bus.
+pub const NAME: &str = "routing";
+/// The services whose events it hears.
+pub const SOURCES: &[&str] = &["cases", "sla", "registry"];
+
+/// What it stands on.
+pub struct Deps {
+    /// Its database.
+    pub store: Store,
+    /// The way to the other services.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Clock,
+    /// The packages whose routing rules it follows.
+    pub catalog: Arc<Catalog>,
+    /// Cancelled when the doors close: watches end.
+    pub doors: CancellationToken,
+}
+
+/// The service, its tables brought to the newest form.
+///
+/// # Errors
+/// What the database says.
+pub async fn build(deps: Deps) -> Result<Module, BoxError> {
+    let Deps { store, transport, clock, catalog, doors } = deps;
+    store.migrate::<store::Migrator>().await?;
+    let core = app::Core::load(&store, Outbox::new(NAME), catalog).await?;
+    let writer = app::Act { core: Arc::clone(&core) };
+    let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
+    let relay =
+        Relay { store: store.clone(), outbox: core.outbox.clone(), transport: Arc::clone(&transport) };
+    let handler = Arc::new(consumer::Hear { core: Arc::clone(&core) });
+    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let server = RoutingServiceServer::new(api::Api { store, batcher, core, clock, doors })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Module {
+        name: "masar.routing.v1.RoutingService",
+        routes: Box::new(|routes| {
+            routes.add_service(server);
+        }),
+        workers: vec![
+            Worker::new("routing writer", Stage::Writer, async |_| {
+                writing.await;
+                Ok(())
+            }),
+            Worker::new("routing consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            Worker::new("routing relay", Stage::Relay, async |stop| {
+                relay.run(stop).await;
+                Ok(())
+            }),
+        ],
+    })
+}

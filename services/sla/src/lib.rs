@@ -1,1 +1,71 @@
-//! masar-sla.
+//! How long may it take?
+
+mod api;
+mod app;
+pub mod calendars;
+mod consumer;
+mod store;
+mod worker;
+
+use std::sync::{Arc, Mutex};
+
+use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_proto::sla::v1::sla_service_server::SlaServiceServer;
+use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
+use masar_store::Store;
+use masar_workflow::Catalog;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the service, and of its consumer on the bus.
+pub const NAME: &str = "sla";
+/// The services whose events it hears.
+pub const SOURCES: &[&str] = &["cases", "routing", "registry"];
+
+/// What it stands on.
+pub struct Deps {
+    /// Its database.
+    pub store: Store,
+    /// The way to the other services.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Clock,
+    /// The packages whose promises it lists.
+    pub catalog: Arc<Catalog>,
+    /// Cancelled when the doors close: watches end.
+    pub doors: CancellationToken,
+}
+
+/// The service, its tables brought to the newest form and its calendars compiled.
+///
+/// # Errors
+/// What the database says, or which calendar cannot be used.
+pub async fn build(deps: Deps) -> Result<Module, BoxError> {
+    let Deps { store, transport, clock, catalog, doors } = deps;
+    store.migrate::<store::Migrator>().await?;
+    let outbox = Outbox::new(NAME);
+    let promises = app::Promises::load(&store).await?;
+    let keeper = Arc::new(app::Keeper::new(outbox.clone(), Arc::clone(&promises), clock.clone()));
+    let timers = worker::Timers { store: store.clone(), keeper: Arc::clone(&keeper), clock };
+    let relay = Relay { store: store.clone(), outbox, transport: Arc::clone(&transport) };
+    let handler = Arc::new(consumer::Hear { keeper: Arc::clone(&keeper), changed: Mutex::default() });
+    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let server = SlaServiceServer::new(api::Api { store, keeper, promises, catalog, doors })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Module {
+        name: "masar.sla.v1.SlaService",
+        routes: Box::new(|routes| {
+            routes.add_service(server);
+        }),
+        workers: vec![
+            Worker::new("sla consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            Worker::new("sla timers", Stage::Consumer, async |stop| {
+                timers.run(stop).await;
+                Ok(())
+            }),
+            Worker::new("sla relay", Stage::Relay, async |stop| {
+                relay.run(stop).await;
+                Ok(())
+            }),
+        ],
+    })
+}

@@ -1,0 +1,198 @@
+//! The service on its databases: what is kept, what is told, and who may see it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use masar_bus::{LocalTransport, Outbox, Transport};
+use masar_domain::{Identity, Role, TenantCode};
+use masar_proto::events::v1::RegistryChanged;
+use masar_proto::registry::v1::registry_service_client::RegistryServiceClient;
+use masar_proto::registry::v1::{
+    GetEntityRequest, ListPeopleRequest, ListServicesRequest, LoadRequest, LoadResponse,
+    PublishCalendarRequest,
+};
+use masar_runtime::{BoxError, Caller, Channel, Clock, channel};
+use masar_store::{DatabaseUrl, Store};
+use masar_testkit::on_each_database;
+use sea_orm::{ConnectionTrait, Statement};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tonic::service::{Routes, RoutesBuilder};
+
+use super::{SMALL, now};
+use crate::store::Migrator;
+use crate::{Change, Deps, Error, NAME, Registry, Seed, build};
+
+const SHIPPED: &str = include_str!("../../../../crates/worktime/calendars/qa-gov-default.yaml");
+
+async fn registry(url: &str) -> anyhow::Result<(Registry, Store)> {
+    let store = Store::connect(&url.parse::<DatabaseUrl>()?, NAME).await?;
+    store.migrate::<Migrator>().await?;
+    Ok((Registry::new(store.clone(), Outbox::new(NAME), Clock::manual(now()).0), store))
+}
+
+async fn told(store: &Store) -> anyhow::Result<i64> {
+    let count = Statement::from_string(store.backend(), "SELECT COUNT(*) AS n FROM outbox");
+    Ok(store.reader().query_one_raw(count).await?.unwrap().try_get("", "n")?)
+}
+
+fn seed(yaml: &str) -> Seed {
+    Seed::parse(yaml).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_loaded_twice_is_told_once() -> anyhow::Result<()> {
+    on_each_database(|url| async move {
+        let (registry, store) = registry(&url).await?;
+        assert_eq!(registry.load(&seed(SMALL)).await?, Change { version: 1, changed: true });
+        assert_eq!(registry.load(&seed(SMALL)).await?, Change { version: 1, changed: false });
+        assert_eq!(told(&store).await?, 1);
+        let renamed = seed(&SMALL.replace("\"Salem\"", "\"Salim\""));
+        assert_eq!(registry.load(&renamed).await?, Change { version: 2, changed: true });
+        assert_eq!(told(&store).await?, 2);
+        let entity = registry.entity("T-ONE").await?;
+        assert_eq!((entity.version, entity.people[0].name.as_ref().unwrap().en.as_str()), (2, "Salim"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn wrong_data_changes_nothing() -> anyhow::Result<()> {
+    on_each_database(|url| async move {
+        let (registry, store) = registry(&url).await?;
+        let wrong = seed(&SMALL.replace("one-1@one.example", "x"));
+        assert!(matches!(registry.load(&wrong).await, Err(Error::Findings(_))));
+        assert!(matches!(registry.entity("T-ONE").await, Err(Error::UnknownEntity(_))));
+        assert_eq!(told(&store).await?, 0);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_replicas_that_load_at_once_tell_it_once() -> anyhow::Result<()> {
+    on_each_database(|url| async move {
+        let (registry, store) = registry(&url).await?;
+        let seed = seed(SMALL);
+        let (one, other) = tokio::join!(registry.load(&seed), registry.load(&seed));
+        let (one, other) = (one?, other?);
+        assert_eq!((one.version, other.version, one.changed != other.changed), (1, 1, true));
+        assert_eq!(told(&store).await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn published_versions_never_change_and_stay() -> anyhow::Result<()> {
+    on_each_database(|url| async move {
+        let (registry, _) = registry(&url).await?;
+        let publish = |yaml: String| registry.publish_calendar("T-ONE", yaml);
+        let second = SHIPPED.replace("version: 1", "version: 2");
+        assert!(matches!(publish(second.clone()).await, Err(Error::UnknownEntity(_))));
+        registry.load(&seed(SMALL)).await?;
+        assert_eq!(publish(second).await?, Change { version: 2, changed: true });
+        let other = SHIPPED.replace("07:00-14:00", "08:00-14:00");
+        assert!(matches!(publish(other).await, Err(Error::Findings(_))));
+        assert_eq!(publish(SHIPPED.to_owned()).await?, Change { version: 2, changed: false });
+        // The file of the entity knows nothing of it, and does not take it away.
+        assert_eq!(registry.load(&seed(SMALL)).await?, Change { version: 2, changed: false });
+        let calendars = registry.entity("T-ONE").await?.calendars;
+        assert_eq!(calendars.iter().map(|it| it.version).collect::<Vec<_>>(), [1, 2]);
+
+        let faster = SMALL.replace("high: 3", "high: 2");
+        assert!(matches!(registry.load(&seed(&faster)).await, Err(Error::Findings(_))));
+        let faster = faster.replace("clock: response", "clock: response, version: 2");
+        assert!(registry.load(&seed(&faster)).await?.changed);
+        Ok(())
+    })
+    .await
+}
+
+type Relaying = (CancellationToken, JoinHandle<Result<(), BoxError>>);
+
+/// The service over the demonstration data, and its relay, which runs until the token is cancelled.
+async fn demo(folder: &Path, transport: Arc<LocalTransport>) -> anyhow::Result<(Routes, Relaying)> {
+    let url = DatabaseUrl::SqliteFolder(folder.to_owned());
+    let mut module = build(Deps {
+        store: Store::connect(&url, NAME).await?,
+        transport,
+        clock: Clock::manual(now()).0,
+        files: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../demo/registry")],
+    })
+    .await?;
+    let stop = CancellationToken::new();
+    let relay = tokio::spawn((module.workers.remove(0).run)(stop.clone()));
+    let mut routes = RoutesBuilder::default();
+    (module.routes)(&mut routes);
+    Ok((routes.routes(), (stop, relay)))
+}
+
+fn client(routes: &Routes, tenant: &str) -> RegistryServiceClient<Channel> {
+    let tenant = TenantCode(tenant.to_owned());
+    let identity = Identity {
+        subject: "admin".to_owned(),
+        tenants: [tenant.clone()].into(),
+        roles: [Role("tenant_admin".to_owned())].into(),
+        department: None,
+    };
+    RegistryServiceClient::new(channel::local(routes.clone().into_axum_router(), Caller { identity, tenant }))
+}
+
+#[tokio::test]
+async fn the_demo_is_told_once_over_two_starts() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let transport = Arc::new(LocalTransport::new(&[("test", &[NAME])]));
+    let mut deliveries = transport.subscribe("test", &[NAME]).await?;
+    let (_, (stop, relay)) = demo(folder.path(), Arc::clone(&transport)).await?;
+    let mut tenants = BTreeSet::new();
+    while tenants.len() < 11 {
+        let delivery = deliveries.recv().await.unwrap();
+        for event in &delivery.message.events {
+            let data: RegistryChanged = event.decode()?;
+            assert_eq!((event.kind.as_str(), &event.subject), ("registry.changed", &data.tenant));
+            assert_eq!((&event.tenant, data.version), (&data.tenant, 1));
+            assert!(tenants.insert(data.tenant));
+        }
+        delivery.done.send(()).unwrap();
+    }
+    stop.cancel();
+    relay.await?.unwrap();
+    let (routes, (stop, _)) = demo(folder.path(), transport).await?;
+    let entity = client(&routes, "DEMO-MUN").get_entity(GetEntityRequest {}).await?.into_inner();
+    assert_eq!(entity.version, 1);
+    client(&routes, "T-ONE").load(LoadRequest { yaml: SMALL.to_owned() }).await?;
+    let delivery = deliveries.recv().await.unwrap();
+    let told: Vec<_> = delivery.message.events.iter().map(|event| event.tenant.as_str()).collect();
+    assert_eq!(told, ["T-ONE"]);
+    stop.cancel();
+    Ok(())
+}
+
+#[tokio::test]
+async fn callers_see_and_change_their_own_entity() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (routes, _) = demo(folder.path(), Arc::new(LocalTransport::new(&[]))).await?;
+    let mut municipal = client(&routes, "DEMO-MUN");
+    let query = ListPeopleRequest { role: "case_handler".to_owned(), department: "MUN-PARKS".to_owned() };
+    let people = municipal.list_people(query).await?.into_inner().people;
+    assert_eq!(people.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["mun-parks-1", "mun-parks-2"]);
+    let query = ListServicesRequest { department: "MUN-ROADS".to_owned() };
+    let services = municipal.list_services(query).await?.into_inner().services;
+    assert_eq!(services.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["MUN-S01"]);
+    let refused = municipal.load(LoadRequest { yaml: SMALL.to_owned() }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().starts_with("code: "), "{refused}");
+
+    let mut one = client(&routes, "T-ONE");
+    assert_eq!(one.get_entity(GetEntityRequest {}).await.unwrap_err().code(), Code::NotFound);
+    let loaded = one.load(LoadRequest { yaml: SMALL.to_owned() }).await?.into_inner();
+    assert_eq!(loaded, LoadResponse { version: 1, changed: true });
+    assert_eq!(one.get_entity(GetEntityRequest {}).await?.into_inner().tenant, "T-ONE");
+    let yaml = SHIPPED.replace("version: 1", "version: 2");
+    assert_eq!(one.publish_calendar(PublishCalendarRequest { yaml }).await?.into_inner().version, 2);
+    Ok(())
+}

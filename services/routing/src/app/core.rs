@@ -1,0 +1,94 @@
+//! What everything that changes tasks needs: packages, and what the registry said of each entity.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use masar_bus::Outbox;
+use masar_proto::events::v1::RegistryChanged;
+use masar_runtime::BoxError;
+use masar_store::Store;
+use masar_workflow::{Catalog, Routed};
+use prost::Message;
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+
+use super::Error;
+use crate::store::{entity, task};
+
+/// Watchers that fall further behind read the queue anew.
+const WATCHED: usize = 1_024;
+
+pub(crate) struct Core {
+    pub(crate) outbox: Outbox,
+    catalog: Arc<Catalog>,
+    entities: ArcSwap<HashMap<String, Arc<RegistryChanged>>>,
+    /// The queues that changed, for those who watch.
+    pub(crate) changes: broadcast::Sender<String>,
+}
+
+impl Core {
+    pub(crate) async fn load(
+        store: &Store,
+        outbox: Outbox,
+        catalog: Arc<Catalog>,
+    ) -> Result<Arc<Self>, BoxError> {
+        let core =
+            Self { outbox, catalog, entities: ArcSwap::default(), changes: broadcast::Sender::new(WATCHED) };
+        for row in entity::Entity::find().all(store.reader()).await? {
+            core.hear(RegistryChanged::decode(row.data.as_slice())?);
+        }
+        Ok(Arc::new(core))
+    }
+
+    /// Takes over what the registry says of an entity.
+    pub(crate) fn hear(&self, changed: RegistryChanged) {
+        let changed = Arc::new(changed);
+        self.entities.rcu(|entities| {
+            let mut entities = HashMap::clone(entities);
+            entities.insert(changed.tenant.clone(), Arc::clone(&changed));
+            entities
+        });
+    }
+
+    pub(crate) fn entity(&self, tenant: &str) -> Option<Arc<RegistryChanged>> {
+        self.entities.load().get(tenant).cloned()
+    }
+
+    /// The queue of a case by the rules of its package.
+    pub(crate) fn route(&self, task: &task::Model) -> Result<Routed, Error> {
+        let package = self.catalog.get(&task.package, &task.package_version);
+        let package =
+            package.ok_or_else(|| Error::Package(task.package.clone(), task.package_version.clone()))?;
+        let entity = self.entity(&task.tenant);
+        let entity = entity.as_deref();
+        let service =
+            entity.and_then(|entity| entity.services.iter().find(|service| service.code == task.service));
+        let category = entity.and_then(|entity| entity.category_departments.get(&task.classification));
+        let department =
+            |code: Option<&String>| code.map_or_else(|| json!({}), |code| json!({"department": code}));
+        let mut named = department(service.map(|service| &service.department));
+        if let Value::Object(named) = &mut named {
+            named.insert("code".to_owned(), json!(task.service));
+        }
+        Ok(package.route(&json!({"case": task.facts, "service": named, "category": department(category)})))
+    }
+
+    /// True when the entity has a department or a desk of this code.
+    pub(crate) fn knows_queue(&self, tenant: &str, queue: &str) -> bool {
+        const DESKS: [&str; 5] = ["triage", "pr_director", "independent_review", "cx_review", "pqi"];
+        let of_entity = self.entity(tenant);
+        let mut departments = of_entity.iter().flat_map(|entity| &entity.departments);
+        DESKS.contains(&queue) || departments.any(|department| department.code == queue)
+    }
+
+    /// Tells the relay and those who watch which queues a commit has changed.
+    pub(crate) fn tell(&self, queues: impl Iterator<Item = String>) {
+        self.outbox.wake();
+        for queue in queues.collect::<BTreeSet<_>>() {
+            // Nobody may be watching.
+            let _ = self.changes.send(queue);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Desks: which queue takes a case, who holds its task, and every change of either told.
+
+mod core;
+mod session;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use masar_store::Writer;
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+pub(crate) use self::core::Core;
+pub(crate) use self::session::Session;
+use crate::store::task;
+
+/// Why a task was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no open task for the case `{0}` that you may see")]
+    NotFound(String),
+    #[error("nothing waits in the queue `{0}`")]
+    Empty(String),
+    #[error("`{0}` holds the task: ask for it to be released or assigned")]
+    Held(String),
+    #[error("nobody holds the task: claim it first")]
+    NotHeld,
+    #[error("there is no queue or department `{0}`")]
+    Queue(String),
+    #[error("it was moved {0} times already: the director of public relations decides")]
+    Bounced(i32),
+    #[error("the case needs {0} {1}, which this installation does not have: add its folder to `workflows`")]
+    Package(String, String),
+    #[error(transparent)]
+    Bus(#[from] masar_bus::Error),
+    #[error(transparent)]
+    Store(#[from] masar_store::Error),
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// The most often that a task is moved before the director decides (check 7).
+pub(crate) const MOST_BOUNCES: i32 = 2;
+
+/// What is done to a task.
+#[derive(Debug, Clone)]
+pub(crate) enum Deed {
+    Claim,
+    Release { reason: String },
+    Assign { person: String },
+    Reroute { queue: String, reason: String, director: bool },
+}
+
+/// A deed, and who does it when.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) tenant: String,
+    pub(crate) which: Which,
+    pub(crate) actor: String,
+    pub(crate) at: Timestamp,
+    pub(crate) deed: Deed,
+}
+
+/// The task that an order is about.
+#[derive(Debug, Clone)]
+pub(crate) enum Which {
+    /// That of a case.
+    Case(Uuid),
+    /// The most urgent that waits in a queue.
+    Next(String),
+}
+
+/// Writes what people do to tasks.
+pub(crate) struct Act {
+    pub(crate) core: Arc<Core>,
+}
+
+#[async_trait]
+impl Writer for Act {
+    type Command = Order;
+    type Answer = task::Model;
+    type Error = Error;
+
+    async fn write(
+        &self,
+        tx: &DatabaseTransaction,
+        batch: Vec<Order>,
+    ) -> Result<Vec<Result<task::Model, Error>>, Error> {
+        let cases = batch.iter().filter_map(|order| match order.which {
+            Which::Case(id) => Some(id),
+            Which::Next(_) => None,
+        });
+        let mut rows = locked(tx, Condition::all().add(task::Column::CaseId.is_in(cases))).await?;
+        let mut queues: std::collections::BTreeMap<(&str, &str), u64> = std::collections::BTreeMap::new();
+        for order in &batch {
+            if let Which::Next(queue) = &order.which {
+                *queues.entry((&order.tenant, queue)).or_default() += 1;
+            }
+        }
+        for ((tenant, queue), count) in queues {
+            rows.extend(waiting(tx, tenant, queue, count).await?);
+        }
+        let mut session = Session::new(&self.core, rows);
+        let answers = batch.into_iter().map(|order| session.obey(order)).collect();
+        session.save(tx).await?;
+        Ok(answers)
+    }
+
+    fn committed(&self, answers: &[Result<task::Model, Error>]) {
+        self.core.tell(answers.iter().flatten().map(|task| task.queue.clone()));
+    }
+}
+
+/// Open tasks, locked in the order of their ids so that no two writers wait for each other.
+pub(crate) async fn locked(tx: &DatabaseTransaction, filter: Condition) -> Result<Vec<task::Model>, Error> {
+    let rows = task::Entity::find().filter(filter).order_by_asc(task::Column::CaseId).lock_exclusive();
+    Ok(rows.all(tx).await?)
+}
+
+/// The most urgent tasks that wait in a queue, and that no other writer is about to claim.
+async fn waiting(
+    tx: &DatabaseTransaction,
+    tenant: &str,
+    queue: &str,
+    count: u64,
+) -> Result<Vec<task::Model>, Error> {
+    use sea_orm::sea_query::{LockBehavior, LockType};
+    let rows = task::Entity::find()
+        .filter(task::Column::Tenant.eq(tenant))
+        .filter(task::Column::Queue.eq(queue))
+        .filter(task::Column::Assignee.eq(""))
+        .filter(task::Column::Open.eq(true))
+        .order_by_asc(task::Column::Urgency)
+        .order_by_asc(task::Column::CaseId)
+        .limit(count)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    Ok(rows.all(tx).await?)
+}

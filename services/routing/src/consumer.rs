@@ -1,0 +1,83 @@
+//! Follows the cases, their due times, and what the registry says of entities.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use masar_bus::{Error as BusError, Event, Handler};
+use masar_proto::events::v1::{CaseChanged, ClockChanged, ClockMarked, RegistryChanged};
+use masar_proto::kinds;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DatabaseTransaction, EntityTrait};
+use uuid::Uuid;
+
+use crate::app::{Core, Error, Session, locked};
+use crate::store::{entity, task};
+
+pub(crate) struct Hear {
+    pub(crate) core: Arc<Core>,
+}
+
+#[async_trait]
+impl Handler for Hear {
+    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+        for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
+            self.remember(tx, event).await?;
+        }
+        let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
+        let known = Condition::all().add(task::Column::CaseId.is_in(cases));
+        let mut session = Session::new(&self.core, locked(tx, known).await.map_err(unusable)?);
+        for event in events {
+            follow(&mut session, event)?;
+        }
+        session.save(tx).await.map_err(unusable)?;
+        Ok(())
+    }
+
+    fn committed(&self, _: &[Event]) {
+        // Any queue may have changed: those who watch look again.
+        self.core.tell([String::new()].into_iter());
+    }
+}
+
+impl Hear {
+    async fn remember(&self, tx: &DatabaseTransaction, event: &Event) -> Result<(), BusError> {
+        let changed = event.decode::<RegistryChanged>()?;
+        let row = entity::ActiveModel {
+            tenant: Set(changed.tenant.clone()),
+            version: Set(changed.version.cast_signed()),
+            data: Set(event.data.to_vec()),
+        };
+        let conflict = OnConflict::column(entity::Column::Tenant)
+            .update_columns([entity::Column::Version, entity::Column::Data])
+            .to_owned();
+        entity::Entity::insert(row).on_conflict(conflict).exec_without_returning(tx).await?;
+        self.core.hear(changed);
+        Ok(())
+    }
+}
+
+fn follow(session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
+    let case = || event.subject.parse::<Uuid>().map_err(|_| event.unreadable("its subject is no case"));
+    match event.kind.as_str() {
+        kinds::CASE_OPENED | kinds::CASE_CHANGED => {
+            session.follow(event.decode::<CaseChanged>()?, event.time).map_err(unusable)?;
+        }
+        kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
+            session.due(case()?, event.decode::<ClockMarked>()?.clock.as_ref());
+        }
+        kind if kind.starts_with("clock.") => {
+            session.due(case()?, event.decode::<ClockChanged>()?.clock.as_ref())
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn unusable(error: Error) -> BusError {
+    match error {
+        Error::Store(error) => BusError::Store(error),
+        Error::Bus(error) => error,
+        error => BusError::Unusable(error.to_string()),
+    }
+}

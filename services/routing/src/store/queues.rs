@@ -1,0 +1,37 @@
+//! Queues with their counts, from the tasks that are open.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Expr;
+use sea_orm::{Condition, ExprTrait, FromQueryResult, QueryOrder, QuerySelect};
+
+use super::task::{Column, Entity};
+
+/// What is in a queue.
+#[derive(Debug, Clone, Default, FromQueryResult)]
+pub(crate) struct Counts {
+    pub(crate) queue: String,
+    pub(crate) tasks: i64,
+    pub(crate) waiting: i64,
+    pub(crate) breached: i64,
+    pub(crate) oldest: Option<ChronoDateTimeUtc>,
+    pub(crate) next_due: Option<ChronoDateTimeUtc>,
+}
+
+/// The queues that have open tasks.
+pub(crate) async fn counts(db: &DatabaseConnection, filter: Condition) -> Result<Vec<Counts>, DbErr> {
+    let one_if = |condition: Expr| Expr::expr(Expr::case(condition, 1).finally(0));
+    Entity::find()
+        .select_only()
+        .column(Column::Queue)
+        .column_as(Column::CaseId.count(), "tasks")
+        .column_as(one_if(Column::Assignee.eq("")).sum().cast_as("bigint"), "waiting")
+        .column_as(one_if(Column::Breached.eq(true)).sum().cast_as("bigint"), "breached")
+        .column_as(Column::QueuedAt.min(), "oldest")
+        .column_as(Column::DueAt.min(), "next_due")
+        .filter(filter.add(Column::Open.eq(true)))
+        .group_by(Column::Queue)
+        .order_by_asc(Column::Queue)
+        .into_model::<Counts>()
+        .all(db)
+        .await
+}

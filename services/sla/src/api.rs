@@ -1,0 +1,264 @@
+//! The contract of sla: clocks with their ledgers, due times, calendars and policies.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use masar_clock::{Entry, Event as ClockEvent};
+use masar_domain::Importance;
+use masar_proto::common::v1::{Importance as ImportanceCode, PageResponse};
+use masar_proto::events::v1::Calendar as CalendarText;
+use masar_proto::sla::v1 as api;
+use masar_proto::sla::v1::sla_service_server::SlaService;
+use masar_proto::time;
+use masar_runtime::{caller, refuse};
+use masar_store::time::{from_db, to_db};
+use masar_store::{Store, page};
+use masar_workflow::Catalog;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::app::{Error, Keeper, Promises, state};
+use crate::calendars::SHIPPED;
+use crate::store::clock::{Column, Entity, Model};
+
+pub(crate) struct Api {
+    pub(crate) store: Store,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) promises: Arc<Promises>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) doors: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl SlaService for Api {
+    async fn list_clocks(
+        &self,
+        request: Request<api::ListClocksRequest>,
+    ) -> Result<Response<api::ListClocksResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let request = request.into_inner();
+        let wanted = request.page.clone().unwrap_or_default();
+        let size = page::size(wanted.size);
+        let mut filter = filter(tenant, &request);
+        if let Some((due, id)) = page::decode::<(i64, Uuid)>(&wanted.token).map_err(stored)? {
+            let due = to_db(jiff::Timestamp::from_microsecond(due).unwrap_or_default());
+            let later = Condition::all().add(Column::DueAt.eq(due)).add(Column::Id.gt(id));
+            filter = filter.add(Condition::any().add(Column::DueAt.gt(due)).add(later));
+        }
+        let query = Entity::find().filter(filter).order_by_asc(Column::DueAt).order_by_asc(Column::Id);
+        let rows = query.limit(size + 1).all(self.store.reader()).await;
+        let mut rows = rows.map_err(|error| stored(error.into()))?;
+        let next_token =
+            page::cut(&mut rows, size, |row| (row.due_at.timestamp_micros(), row.id)).map_err(stored)?;
+        let clocks = rows.iter().map(|row| encode(row, false)).collect::<Result<_, _>>()?;
+        Ok(Response::new(api::ListClocksResponse { clocks, page: Some(PageResponse { next_token }) }))
+    }
+
+    async fn get_case_clocks(
+        &self,
+        request: Request<api::GetCaseClocksRequest>,
+    ) -> Result<Response<api::GetCaseClocksResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let key = request.into_inner().case;
+        let by = match key.parse::<Uuid>() {
+            Ok(id) => Column::CaseId.eq(id),
+            Err(_) => Column::Reference.eq(key.trim().to_uppercase()),
+        };
+        let query = Entity::find().filter(Column::Tenant.eq(tenant)).filter(by).order_by_asc(Column::Id);
+        let rows = query.all(self.store.reader()).await.map_err(|error| stored(error.into()))?;
+        if rows.is_empty() {
+            return Err(refuse::not_found("case with clocks", &key));
+        }
+        let clocks = rows.iter().map(|row| encode(row, true)).collect::<Result<_, _>>()?;
+        Ok(Response::new(api::GetCaseClocksResponse { clocks }))
+    }
+
+    async fn preview_due(
+        &self,
+        request: Request<api::PreviewDueRequest>,
+    ) -> Result<Response<api::PreviewDueResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let request = request.into_inner();
+        let wrong = |field: &str, problem: String| refuse::invalid(vec![(field.to_owned(), problem)]);
+        let name = Some(request.calendar).filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| self.promises.default_calendar(&tenant));
+        let calendars = self.promises.calendars();
+        let calendar = calendars.newest(&name);
+        let calendar = calendar.ok_or_else(|| wrong("calendar", format!("there is no calendar `{name}`")))?;
+        let target: masar_worktime::Target = request
+            .target
+            .parse()
+            .map_err(|error: masar_worktime::Error| wrong("target", error.to_string()))?;
+        let from = time::from_proto(request.from.as_ref()).unwrap_or_else(|| self.keeper.clock.now());
+        let due = calendar.due(from, target).and_then(|due| Ok((due, calendar.received_day(from)?.date)));
+        let (due_at, day0) = due.map_err(|error| wrong("from", error.to_string()))?;
+        Ok(Response::new(api::PreviewDueResponse {
+            due_at: Some(time::to_proto(due_at)),
+            calendar: name,
+            calendar_version: calendar.version(),
+            day0: day0.to_string(),
+            tentative: calendar.is_tentative_between(from, due_at),
+        }))
+    }
+
+    type WatchAtRiskStream = Pin<Box<dyn Stream<Item = Result<api::AtRisk, Status>> + Send>>;
+
+    async fn watch_at_risk(
+        &self,
+        request: Request<api::WatchAtRiskRequest>,
+    ) -> Result<Response<Self::WatchAtRiskStream>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let queue = request.into_inner().queue;
+        let clock = self.keeper.clock.clone();
+        let changes = BroadcastStream::new(self.keeper.changes.subscribe()).filter_map(move |change| {
+            // Whoever fell behind goes on with what comes next.
+            let seen = change
+                .ok()
+                .filter(|(row, _)| row.tenant == tenant && (queue.is_empty() || row.queue == queue));
+            let at = clock.now();
+            std::future::ready(seen.map(|(row, mark)| at_risk(&row, mark, at)))
+        });
+        Ok(Response::new(Box::pin(changes.take_until(self.doors.clone().cancelled_owned()))))
+    }
+
+    async fn list_calendars(
+        &self,
+        request: Request<api::ListCalendarsRequest>,
+    ) -> Result<Response<api::ListCalendarsResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let calendars = self.promises.calendars();
+        let shipped = SHIPPED.iter().filter_map(|(name, yaml)| {
+            let version = calendars.newest(name)?.version();
+            Some(CalendarText {
+                name: (*name).to_owned(),
+                version,
+                yaml: (*yaml).to_owned(),
+                published_at: None,
+            })
+        });
+        let own = self.promises.entity(&tenant).map(|entity| entity.calendars.clone()).unwrap_or_default();
+        let calendars = shipped.chain(own).collect();
+        let default_calendar = self.promises.default_calendar(&tenant);
+        Ok(Response::new(api::ListCalendarsResponse { calendars, default_calendar }))
+    }
+
+    async fn list_policies(
+        &self,
+        request: Request<api::ListPoliciesRequest>,
+    ) -> Result<Response<api::ListPoliciesResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let wanted = request.into_inner().case_type;
+        let packages = self.catalog.packages().map(|package| package.definition());
+        let packages = packages.filter(|package| wanted.is_empty() || package.case_type == wanted);
+        let mut policies: Vec<_> = packages
+            .flat_map(|package| {
+                package.clocks.iter().map(move |(code, clock)| policy(&package.case_type, code, clock))
+            })
+            .collect();
+        let agreements =
+            self.promises.entity(&tenant).map(|entity| entity.agreements.clone()).unwrap_or_default();
+        policies.extend(agreements.into_iter().map(|agreement| api::Policy {
+            case_type: String::new(),
+            clock: agreement.clock,
+            kind: "sla".to_owned(),
+            targets: agreement.targets,
+            source: agreement.id,
+            service: agreement.service,
+        }));
+        Ok(Response::new(api::ListPoliciesResponse { policies }))
+    }
+}
+
+fn filter(tenant: String, request: &api::ListClocksRequest) -> Condition {
+    let mut filter = Condition::all().add(Column::Tenant.eq(tenant));
+    filter = match request.phase.as_str() {
+        "" => filter.add(Column::Phase.is_in(["running", "paused"])),
+        "breached" => {
+            filter.add(Column::Phase.is_in(["running", "paused"])).add(Column::BreachedAt.is_not_null())
+        }
+        phase => filter.add(Column::Phase.eq(phase)),
+    };
+    for (column, value) in [(Column::Queue, &request.queue), (Column::Clock, &request.clock)] {
+        if !value.is_empty() {
+            filter = filter.add(column.eq(value.as_str()));
+        }
+    }
+    let due = request.due.unwrap_or_default();
+    if let Some(from) = time::from_proto(due.from.as_ref()) {
+        filter = filter.add(Column::DueAt.gte(to_db(from)));
+    }
+    if let Some(to) = time::from_proto(due.to.as_ref()) {
+        filter = filter.add(Column::DueAt.lt(to_db(to)));
+    }
+    filter
+}
+
+fn encode(row: &Model, with_ledger: bool) -> Result<api::Clock, Status> {
+    let entries: Vec<Entry> =
+        serde_json::from_value(row.ledger.clone()).map_err(|error| refuse::internal(&error))?;
+    let fired = entries.iter().filter_map(|entry| match entry.event {
+        ClockEvent::MarkFired { mark } => Some(mark.to_string()),
+        _ => None,
+    });
+    let importance = row.importance.parse::<Importance>().map(ImportanceCode::from).unwrap_or_default();
+    Ok(api::Clock {
+        state: Some(state(row).map_err(|error| refuse::internal(&error))?),
+        reference: row.reference.clone(),
+        importance: importance.into(),
+        queue: row.queue.clone(),
+        policy: row.policy.clone(),
+        fired: fired.collect(),
+        ledger: if with_ledger { (1..).zip(&entries).map(line).collect() } else { Vec::new() },
+        next_mark: row.next_mark.clone().unwrap_or_default(),
+        next_mark_at: row.next_at.map(|at| time::to_proto(from_db(at))),
+    })
+}
+
+fn line((number, entry): (u32, &Entry)) -> api::LedgerEntry {
+    let event = serde_json::to_value(&entry.event).ok();
+    let event = event.as_ref().and_then(|event| event.get("event")?.as_str()).unwrap_or_default().to_owned();
+    api::LedgerEntry { number, at: Some(time::to_proto(entry.at)), event, text: entry.event.to_string() }
+}
+
+fn at_risk(row: &Model, mark: Option<String>, at: jiff::Timestamp) -> Result<api::AtRisk, Status> {
+    let what = match mark.as_deref() {
+        None => "changed",
+        Some(mark) if mark.starts_with("breach") => "breached",
+        Some(_) => "warned",
+    };
+    Ok(api::AtRisk {
+        clock: Some(encode(row, false)?),
+        what: what.to_owned(),
+        mark: mark.unwrap_or_default(),
+        at: Some(time::to_proto(at)),
+    })
+}
+
+fn policy(case_type: &str, code: &str, clock: &masar_workflow::ClockRule) -> api::Policy {
+    let kind = serde_json::to_value(clock.kind).ok();
+    api::Policy {
+        case_type: case_type.to_owned(),
+        clock: code.to_owned(),
+        kind: kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(),
+        targets: clock
+            .target
+            .iter()
+            .map(|(importance, target)| (importance.clone(), target.to_string()))
+            .collect(),
+        source: "package".to_owned(),
+        service: String::new(),
+    }
+}
+
+fn stored(error: masar_store::Error) -> Status {
+    match error {
+        error @ masar_store::Error::PageToken => {
+            refuse::invalid(vec![("page.token".into(), error.to_string())])
+        }
+        error => refuse::internal(&Error::Store(error)),
+    }
+}

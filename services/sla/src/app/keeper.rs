@@ -1,0 +1,347 @@
+//! One transaction's work on clocks: ledgers in, entries added, marks and events out.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use masar_bus::{Event, Outbox};
+use masar_clock::{CalendarRef, Clock as Folded, Entry, Event as ClockEvent, Mark, Phase};
+use masar_domain::Importance;
+use masar_proto::common::v1::Importance as ImportanceCode;
+use masar_proto::events::v1::clock_effect::Operation;
+use masar_proto::events::v1::{CaseSnapshot, ClockChanged, ClockEffect, ClockMarked, ClockState};
+use masar_proto::{kinds, time};
+use masar_runtime::Clock;
+use masar_store::time::{from_db, to_db};
+use masar_worktime::Target;
+use sea_orm::DatabaseTransaction;
+use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
+
+use super::{Error, Promises};
+use crate::store::clock;
+
+/// Watchers that fall further behind miss some.
+const WATCHED: usize = 1_024;
+
+/// What everything that changes clocks needs.
+pub(crate) struct Keeper {
+    pub(crate) outbox: Outbox,
+    pub(crate) promises: Arc<Promises>,
+    pub(crate) clock: Clock,
+    /// Told when a timer may have become the next.
+    pub(crate) timers: Notify,
+    /// Clocks as they change, with the mark that fired, for those who watch.
+    pub(crate) changes: broadcast::Sender<Changed>,
+}
+
+impl Keeper {
+    /// Tells those who watch, after a commit.
+    pub(crate) fn tell(&self, changed: Vec<Changed>) {
+        for change in changed {
+            // Nobody may be watching.
+            let _ = self.changes.send(change);
+        }
+    }
+
+    pub(crate) fn new(outbox: Outbox, promises: Arc<Promises>, clock: Clock) -> Self {
+        Self { outbox, promises, clock, timers: Notify::new(), changes: broadcast::Sender::new(WATCHED) }
+    }
+}
+
+/// The clocks of one transaction.
+pub(crate) struct Session<'a> {
+    keeper: &'a Keeper,
+    /// By case; the runs of each clock in order.
+    rows: HashMap<Uuid, Vec<clock::Model>>,
+    changed: BTreeSet<Uuid>,
+    /// The marks that fired, by clock.
+    fired: HashMap<Uuid, String>,
+    events: Vec<Event>,
+}
+
+/// A clock that changed, and the mark that fired if one did.
+pub(crate) type Changed = (clock::Model, Option<String>);
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(keeper: &'a Keeper, rows: Vec<clock::Model>) -> Self {
+        let mut by_case: HashMap<Uuid, Vec<clock::Model>> = HashMap::new();
+        for row in rows {
+            by_case.entry(row.case_id).or_default().push(row);
+        }
+        Self { keeper, rows: by_case, changed: BTreeSet::new(), fired: HashMap::new(), events: Vec::new() }
+    }
+
+    /// Does to a clock of a case what an event asks for.
+    pub(crate) fn apply(
+        &mut self,
+        case: &CaseSnapshot,
+        effect: &ClockEffect,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let id: Uuid =
+            case.case_id.parse().map_err(|_| Error::Text(format!("`{}` is no case id", case.case_id)))?;
+        let (event, kind) = match effect.operation() {
+            Operation::Start => return self.start(id, case, effect, at),
+            Operation::Pause => (ClockEvent::Paused { reason: effect.reason.clone() }, kinds::CLOCK_PAUSED),
+            Operation::Resume => (ClockEvent::Resumed, kinds::CLOCK_RESUMED),
+            Operation::Retarget => {
+                let importance = importance(case);
+                let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
+                let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
+                (ClockEvent::Retargeted { target, cause: effect.reason.clone() }, kinds::CLOCK_RETARGETED)
+            }
+            Operation::Extend => {
+                let (by, reason) = (target(&effect.target)?, effect.reason.clone());
+                (
+                    ClockEvent::Extended { by, reason, granted_by: effect.granted_by.clone() },
+                    kinds::CLOCK_EXTENDED,
+                )
+            }
+            Operation::Stop => (ClockEvent::Stopped, kinds::CLOCK_COMPLETED),
+            Operation::Cancel => {
+                (ClockEvent::Cancelled { reason: effect.reason.clone() }, kinds::CLOCK_CANCELLED)
+            }
+            Operation::Unspecified => {
+                return Err(Error::Text("a clock effect without an operation".to_owned()));
+            }
+        };
+        let marks = (effect.operation() == Operation::Retarget).then_some(effect.marks.as_slice());
+        let open = self
+            .rows
+            .get_mut(&id)
+            .into_iter()
+            .flatten()
+            .rfind(|row| row.clock == effect.clock && is_open(row));
+        let Some(row) = open else {
+            // It never started: no target, no calendar, or handled elsewhere before.
+            return Ok(());
+        };
+        importance(case).as_str().clone_into(&mut row.importance);
+        if let Some(marks) = marks {
+            row.marks = serde_json::to_value(marks)?;
+        }
+        let row = row.clone();
+        match self.add(row, event, at, kind) {
+            // A grant that comes too late is no failure of the bus: the promise stands as it was (T9).
+            Err(Error::Clock { clock, error }) if effect.operation() == Operation::Extend => {
+                tracing::warn!(clock, case = %id, %error, "an extension was not granted");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn start(
+        &mut self,
+        id: Uuid,
+        case: &CaseSnapshot,
+        effect: &ClockEffect,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let runs = self.rows.entry(id).or_default();
+        let run = runs.iter().filter(|row| row.clock == effect.clock).count();
+        if let Some(open) = runs.iter().rfind(|row| row.clock == effect.clock && is_open(row)).cloned() {
+            self.add(open, ClockEvent::Stopped, at, kinds::CLOCK_COMPLETED)?;
+        }
+        let Some(calendar) = self.keeper.promises.calendar_of(case) else {
+            return Err(Error::Text(format!(
+                "`{}` names a calendar that does not exist: publish it",
+                case.tenant
+            )));
+        };
+        let importance = importance(case);
+        let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
+        let (target, policy) = match agreed {
+            Some(agreed) => agreed,
+            None => (target(&effect.target)?, effect.policy.clone()),
+        };
+        let calendar = CalendarRef::of(&calendar);
+        let row = clock::Model {
+            id: Uuid::now_v7(),
+            tenant: case.tenant.clone(),
+            case_id: id,
+            reference: case.reference.clone(),
+            clock: effect.clock.clone(),
+            run: i32::try_from(run).unwrap_or(i32::MAX).saturating_add(1),
+            kind: effect.kind.clone(),
+            phase: String::new(),
+            importance: importance.to_string(),
+            queue: String::new(),
+            policy: policy.clone(),
+            on_breach: effect.on_breach.clone(),
+            due_at: to_db(at),
+            breached_at: None,
+            marks: serde_json::to_value(&effect.marks)?,
+            ledger: serde_json::json!([]),
+            version: 0,
+            next_mark: None,
+            next_at: None,
+            tells: !case.historical,
+        };
+        match self.add(row, ClockEvent::Started { target, calendar, policy }, at, kinds::CLOCK_STARTED) {
+            Err(Error::Clock { error: masar_clock::Error::Calendar(error), .. }) => {
+                // A due time that the calendar does not cover is not guessed: there is no clock.
+                tracing::warn!(case = %id, clock = effect.clock, %error, "the clock is not started");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// A mark has come: says so in the ledger and to all who listen.
+    pub(crate) fn fire(&mut self, row: clock::Model, now: Timestamp) -> Result<(), Error> {
+        let Some((mark, mark_at)) = row.next_mark.as_ref().zip(row.next_at) else { return Ok(()) };
+        let mark: Mark = mark.parse().map_err(|error: masar_clock::Error| Error::Text(error.to_string()))?;
+        let on_breach = if mark == Mark::Breach { row.on_breach.clone() } else { String::new() };
+        let row = self.entered(row, ClockEvent::MarkFired { mark }, now)?;
+        let kind = match mark {
+            Mark::Share(_) => kinds::CLOCK_WARNED,
+            Mark::Breach => kinds::CLOCK_BREACHED,
+            Mark::Overdue(_) => kinds::CLOCK_OVERDUE,
+        };
+        let marked = ClockMarked {
+            clock: Some(state(&row)?),
+            mark: mark.to_string(),
+            mark_at: Some(time::to_proto(from_db(mark_at))),
+            fired_at: Some(time::to_proto(now)),
+            on_breach,
+            case: None,
+        };
+        self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
+        self.fired.insert(row.id, marked.mark);
+        self.keep(row);
+        Ok(())
+    }
+
+    fn add(&mut self, row: clock::Model, event: ClockEvent, at: Timestamp, kind: &str) -> Result<(), Error> {
+        let text = event.to_string();
+        let row = self.entered(row, event, at)?;
+        let changed = ClockChanged { clock: Some(state(&row)?), at: Some(time::to_proto(at)), entry: text };
+        self.events.push(Event::new(kind, &row.tenant, &row.case_id, at, &changed));
+        self.keep(row);
+        Ok(())
+    }
+
+    /// The clock after one more entry, with its due time and its next mark computed anew.
+    fn entered(
+        &self,
+        mut row: clock::Model,
+        event: ClockEvent,
+        at: Timestamp,
+    ) -> Result<clock::Model, Error> {
+        let calendars = self.keeper.promises.calendars();
+        let wrong = |error| Error::Clock { clock: row.clock.clone(), error };
+        let mut ledger: Vec<Entry> = serde_json::from_value(row.ledger.take())?;
+        // Two services' clocks may differ by a moment; the ledger keeps the order in which we heard.
+        let at = ledger.last().map_or(at, |last| at.max(last.at));
+        ledger.push(Entry { at, event });
+        let folded = Folded::fold(&ledger, calendars.as_ref()).map_err(wrong)?;
+        let marks: Vec<Mark> = serde_json::from_value(row.marks.clone())?;
+        let next = folded.marks_due(&marks, calendars.as_ref()).map_err(wrong)?.into_iter().next();
+        row.due_at = to_db(folded.due_at(calendars.as_ref()).map_err(wrong)?);
+        let breach = folded.breach_by(at, calendars.as_ref()).map_err(wrong)?;
+        row.breached_at = breach.map(|breach| to_db(breach.at));
+        row.phase = phase(folded.phase()).to_owned();
+        row.version = i64::try_from(ledger.len()).unwrap_or(i64::MAX);
+        row.ledger = serde_json::to_value(&ledger)?;
+        row.next_mark = next.as_ref().map(|next| next.mark.to_string());
+        row.next_at = next.filter(|_| row.tells).map(|next| to_db(next.at));
+        Ok(row)
+    }
+
+    fn keep(&mut self, row: clock::Model) {
+        self.changed.insert(row.id);
+        let rows = self.rows.entry(row.case_id).or_default();
+        match rows.iter_mut().find(|known| known.id == row.id) {
+            Some(known) => *known = row,
+            None => rows.push(row),
+        }
+    }
+
+    /// The queue of a case's clocks, as routing says.
+    pub(crate) fn queue(&mut self, case: Uuid, queue: &str) {
+        for row in self.rows.get_mut(&case).into_iter().flatten().filter(|row| is_open(row)) {
+            queue.clone_into(&mut row.queue);
+            self.changed.insert(row.id);
+        }
+    }
+
+    /// Writes all that changed.
+    pub(crate) async fn save(mut self, tx: &DatabaseTransaction) -> Result<Vec<Changed>, Error> {
+        let changed: Vec<_> =
+            self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
+        clock::save(tx, changed.clone()).await?;
+        self.keeper.outbox.put(tx, self.events).await?;
+        Ok(changed
+            .into_iter()
+            .map(|row| (self.fired.remove(&row.id), row))
+            .map(|(mark, row)| (row, mark))
+            .collect())
+    }
+}
+
+pub(crate) fn is_open(row: &clock::Model) -> bool {
+    [phase(Phase::Running), phase(Phase::Paused)].contains(&row.phase.as_str())
+}
+
+pub(crate) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Running => "running",
+        Phase::Paused => "paused",
+        Phase::Stopped => "stopped",
+        Phase::Cancelled => "cancelled",
+    }
+}
+
+fn importance(case: &CaseSnapshot) -> Importance {
+    ImportanceCode::try_from(case.importance)
+        .ok()
+        .and_then(ImportanceCode::word)
+        .unwrap_or(Importance::Medium)
+}
+
+fn target(text: &str) -> Result<Target, Error> {
+    text.parse().map_err(|error: masar_worktime::Error| Error::Text(error.to_string()))
+}
+
+/// A clock for others.
+pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
+    let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
+    let mut state = ClockState {
+        case_id: row.case_id.to_string(),
+        tenant: row.tenant.clone(),
+        clock: row.clock.clone(),
+        run: row.run.unsigned_abs(),
+        kind: row.kind.clone(),
+        phase: row.phase.clone(),
+        due_at: Some(time::to_proto(from_db(row.due_at))),
+        breached_at: row.breached_at.map(|at| time::to_proto(from_db(at))),
+        version: row.version.unsigned_abs(),
+        ..ClockState::default()
+    };
+    for entry in ledger {
+        match entry.event {
+            ClockEvent::Started { target, calendar, .. } => {
+                state.started_at = Some(time::to_proto(entry.at));
+                state.target = target.to_string();
+                state.target_number = 1;
+                (state.calendar, state.calendar_version) = (calendar.name, calendar.version);
+            }
+            ClockEvent::Retargeted { target, .. } => {
+                state.target = target.to_string();
+                state.target_number += 1;
+            }
+            ClockEvent::CalendarChanged { calendar } => {
+                (state.calendar, state.calendar_version) = (calendar.name, calendar.version);
+            }
+            ClockEvent::Stopped => state.stopped_at = Some(time::to_proto(entry.at)),
+            ClockEvent::Paused { .. }
+            | ClockEvent::Resumed
+            | ClockEvent::Extended { .. }
+            | ClockEvent::MarkFired { .. }
+            | ClockEvent::Cancelled { .. } => {}
+        }
+    }
+    Ok(state)
+}

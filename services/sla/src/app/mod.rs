@@ -1,0 +1,30 @@
+//! Keeping time: clocks are folds over their ledgers, and every change of one is told.
+
+mod keeper;
+mod promises;
+
+pub(crate) use keeper::{Changed, Keeper, Session, state};
+pub(crate) use promises::Promises;
+
+/// Why a clock was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The pure core refused an entry.
+    #[error("the clock `{clock}`: {error}")]
+    Clock { clock: String, error: masar_clock::Error },
+    /// A text of an event that says no target or mark.
+    #[error("{0}")]
+    Text(String),
+    #[error("a stored clock cannot be read: {0}")]
+    Ledger(#[from] serde_json::Error),
+    #[error(transparent)]
+    Bus(#[from] masar_bus::Error),
+    #[error(transparent)]
+    Store(#[from] masar_store::Error),
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}

@@ -1,0 +1,102 @@
+//! Follows the cases: their events say what happens to which clock.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use masar_bus::{Error as BusError, Event, Handler};
+use masar_proto::events::v1::{CaseChanged, RegistryChanged, TaskChanged, effect::Effect};
+use masar_proto::{kinds, time};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use crate::app::{Changed, Error, Keeper, Session};
+use crate::store::{clock, entity};
+
+pub(crate) struct Hear {
+    pub(crate) keeper: Arc<Keeper>,
+    /// What the batch at hand has changed: told once it is committed.
+    pub(crate) changed: Mutex<Vec<Changed>>,
+}
+
+#[async_trait]
+impl Handler for Hear {
+    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+        for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
+            self.remember(tx, event).await?;
+        }
+        let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
+        let rows = clock::Entity::find()
+            .filter(clock::Column::CaseId.is_in(cases))
+            .order_by_asc(clock::Column::Id)
+            .lock_exclusive();
+        let mut session = Session::new(&self.keeper, rows.all(tx).await?);
+        for event in events {
+            follow(&mut session, event)?;
+        }
+        *self.pending() = session.save(tx).await.map_err(unusable)?;
+        Ok(())
+    }
+
+    fn committed(&self, _: &[Event]) {
+        self.keeper.outbox.wake();
+        self.keeper.timers.notify_one();
+        self.keeper.tell(std::mem::take(&mut self.pending()));
+    }
+}
+
+impl Hear {
+    fn pending(&self) -> MutexGuard<'_, Vec<Changed>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn remember(&self, tx: &DatabaseTransaction, event: &Event) -> Result<(), BusError> {
+        let changed = event.decode::<RegistryChanged>()?;
+        let row = entity::ActiveModel {
+            tenant: Set(changed.tenant.clone()),
+            version: Set(changed.version.cast_signed()),
+            data: Set(event.data.to_vec()),
+        };
+        let conflict = OnConflict::column(entity::Column::Tenant)
+            .update_columns([entity::Column::Version, entity::Column::Data])
+            .to_owned();
+        entity::Entity::insert(row).on_conflict(conflict).exec_without_returning(tx).await?;
+        self.keeper.promises.hear(changed).map_err(BusError::Unusable)
+    }
+}
+
+fn follow(session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
+    match event.kind.as_str() {
+        kinds::CASE_OPENED | kinds::CASE_CHANGED => {
+            let changed = event.decode::<CaseChanged>()?;
+            let at = time::from_proto(changed.at.as_ref()).unwrap_or(event.time);
+            let case = changed.case.ok_or_else(|| event.unreadable("it has no case"))?;
+            for effect in changed.effects {
+                if let Some(Effect::Clock(effect)) = effect.effect {
+                    session.apply(&case, &effect, at).map_err(unusable)?;
+                }
+            }
+            Ok(())
+        }
+        kind if kind.starts_with("task.") => {
+            let task = event.decode::<TaskChanged>()?;
+            let case = task.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;
+            session.queue(case, &task.queue);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unusable(error: Error) -> BusError {
+    match error {
+        Error::Store(error) => BusError::Store(error),
+        Error::Bus(error) => error,
+        error @ (Error::Clock { .. } | Error::Text(_) | Error::Ledger(_)) => {
+            BusError::Unusable(error.to_string())
+        }
+    }
+}

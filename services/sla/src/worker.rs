@@ -1,0 +1,81 @@
+//! The timers: sleeps until the next mark of any clock, then fires all that have come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use masar_runtime::Clock;
+use masar_store::Store;
+use masar_store::time::{from_db, to_db};
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{Error, Keeper, Session};
+use crate::store::clock;
+
+/// Marks that one transaction fires.
+const MOST: u64 = 500;
+/// How long to wait after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Timers {
+    pub(crate) store: Store,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) clock: Clock,
+}
+
+impl Timers {
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let work = async {
+            loop {
+                if let Err(error) = self.wait_and_fire().await {
+                    tracing::error!(%error, "timers could not fire; tried again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        };
+        stop.run_until_cancelled(work).await;
+    }
+
+    async fn wait_and_fire(&self) -> Result<(), Error> {
+        let next = clock::Entity::find()
+            .filter(clock::Column::NextAt.is_not_null())
+            .order_by_asc(clock::Column::NextAt)
+            .one(self.store.reader())
+            .await?;
+        let Some(at) = next.and_then(|row| row.next_at) else {
+            self.keeper.timers.notified().await;
+            return Ok(());
+        };
+        tokio::select! {
+            () = self.clock.sleep_until(from_db(at)) => while self.fire().await? {},
+            () = self.keeper.timers.notified() => {}
+        }
+        Ok(())
+    }
+
+    /// Fires a batch of the marks that have come. True when there may be more.
+    async fn fire(&self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let tx = self.store.begin().await?;
+        let due = clock::Entity::find()
+            .filter(clock::Column::NextAt.lte(to_db(now)))
+            .order_by_asc(clock::Column::NextAt)
+            .limit(MOST)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .all(&tx)
+            .await?;
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let mut session = Session::new(&self.keeper, due.clone());
+        for row in due {
+            session.fire(row, now)?;
+        }
+        let changed = session.save(&tx).await?;
+        tx.commit().await.map_err(masar_store::Error::from)?;
+        self.keeper.outbox.wake();
+        self.keeper.tell(changed);
+        Ok(true)
+    }
+}
