@@ -1,10 +1,15 @@
 # Masar: what can be made. `make` alone says so.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/masar/target
 
-.PHONY: help build test fmt
+.PHONY: help run build test fmt
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## Build and run the whole platform with the demo set, ready for a first case
+	cargo build --profile fast --locked --package masar
+	@echo "the command line is $(CARGO_TARGET_DIR)/fast/masar: put that folder into your PATH"
+	$(CARGO_TARGET_DIR)/fast/masar up
 
 build: ## Build the release binary and say where it is
 	cargo build --release --locked --package masar

@@ -103,6 +103,7 @@ pub struct Host {
     settings: Settings,
     telemetry: Arc<Telemetry>,
     modules: Vec<Module>,
+    doors: CancellationToken,
 }
 
 /// A process that runs.
@@ -118,10 +119,15 @@ pub struct Running {
 }
 
 impl Host {
-    /// A host of services.
+    /// A host of services. `doors` is cancelled when the process goes down, so that endless streams end.
     #[must_use]
-    pub fn new(settings: Settings, telemetry: Arc<Telemetry>, modules: Vec<Module>) -> Self {
-        Self { settings, telemetry, modules }
+    pub fn new(
+        settings: Settings,
+        telemetry: Arc<Telemetry>,
+        modules: Vec<Module>,
+        doors: CancellationToken,
+    ) -> Self {
+        Self { settings, telemetry, modules, doors }
     }
 
     /// Binds the port and starts everything.
@@ -159,7 +165,7 @@ impl Host {
             .layer(from_fn(observe))
             .layer(from_fn_with_state(door, guard));
         let router = operations(self.telemetry, Arc::clone(&ready)).fallback_service(calls);
-        let doors = CancellationToken::new();
+        let doors = self.doors;
         let server = tokio::spawn(serve(listener, router, doors.clone()));
         Ok(Running {
             address,
@@ -174,12 +180,6 @@ impl Host {
 }
 
 impl Running {
-    /// A token that is cancelled when the doors close; endless streams end with it.
-    #[must_use]
-    pub fn doors(&self) -> CancellationToken {
-        self.doors.clone()
-    }
-
     /// Waits until somebody asks the process to stop, or a worker fails, and goes down.
     ///
     /// # Errors

@@ -47,7 +47,11 @@ pub enum LogFormat {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { log_format: LogFormat::Pretty, log_filter: "info".to_owned(), otlp_endpoint: None }
+        Self {
+            log_format: LogFormat::Pretty,
+            log_filter: "info,sea_orm_migration=warn".to_owned(),
+            otlp_endpoint: None,
+        }
     }
 }
 

@@ -1,76 +1,67 @@
-//! The contract of the registry: decode, load or read, encode.
+//! The calls of the registry. The door has checked roles; a caller sees only its own tenant.
 
 use masar_proto::events::v1::RegistryChanged;
-use masar_proto::registry::v1 as api;
 use masar_proto::registry::v1::registry_service_server::RegistryService;
-use masar_runtime::{caller, refuse};
+use masar_proto::registry::v1::{
+    GetEntityRequest, ListPeopleRequest, ListPeopleResponse, ListServicesRequest, ListServicesResponse,
+    LoadRequest, LoadResponse, PublishCalendarRequest, PublishCalendarResponse,
+};
+use masar_runtime::caller;
 use tonic::{Request, Response, Status};
 
-use crate::app::{App, Error};
+use crate::{Error, Registry, Seed};
 
-pub(crate) struct Api {
-    pub(crate) app: App,
-}
+pub(crate) struct Api(pub(crate) Registry);
 
 #[tonic::async_trait]
 impl RegistryService for Api {
     async fn get_entity(
         &self,
-        request: Request<api::GetEntityRequest>,
+        request: Request<GetEntityRequest>,
     ) -> Result<Response<RegistryChanged>, Status> {
-        let tenant = caller(&request)?.tenant.0;
-        Ok(Response::new(self.app.entity(&tenant).await.map_err(refusal)?))
+        Ok(Response::new(self.0.entity(&caller(&request)?.tenant.0).await?))
     }
 
     async fn list_people(
         &self,
-        request: Request<api::ListPeopleRequest>,
-    ) -> Result<Response<api::ListPeopleResponse>, Status> {
-        let tenant = caller(&request)?.tenant.0;
-        let api::ListPeopleRequest { role, department } = request.into_inner();
-        let mut people = self.app.entity(&tenant).await.map_err(refusal)?.people;
-        people.retain(|person| role.is_empty() || person.roles.contains(&role));
-        people.retain(|person| department.is_empty() || person.department == department);
-        Ok(Response::new(api::ListPeopleResponse { people }))
+        request: Request<ListPeopleRequest>,
+    ) -> Result<Response<ListPeopleResponse>, Status> {
+        let mut people = self.0.entity(&caller(&request)?.tenant.0).await?.people;
+        let ListPeopleRequest { role, department } = request.into_inner();
+        people.retain(|person| {
+            (role.is_empty() || person.roles.contains(&role))
+                && (department.is_empty() || person.department == department)
+        });
+        Ok(Response::new(ListPeopleResponse { people }))
     }
 
     async fn list_services(
         &self,
-        request: Request<api::ListServicesRequest>,
-    ) -> Result<Response<api::ListServicesResponse>, Status> {
-        let tenant = caller(&request)?.tenant.0;
-        let department = request.into_inner().department;
-        let mut services = self.app.entity(&tenant).await.map_err(refusal)?.services;
+        request: Request<ListServicesRequest>,
+    ) -> Result<Response<ListServicesResponse>, Status> {
+        let mut services = self.0.entity(&caller(&request)?.tenant.0).await?.services;
+        let ListServicesRequest { department } = request.into_inner();
         services.retain(|service| department.is_empty() || service.department == department);
-        Ok(Response::new(api::ListServicesResponse { services }))
+        Ok(Response::new(ListServicesResponse { services }))
     }
 
-    async fn load(&self, request: Request<api::LoadRequest>) -> Result<Response<api::LoadResponse>, Status> {
-        let tenant = caller(&request)?.tenant.0;
-        let loaded = self.app.load(&request.into_inner().yaml, Some(&tenant)).await;
-        let (version, changed) = loaded.map_err(refusal)?;
-        Ok(Response::new(api::LoadResponse { version, changed }))
+    async fn load(&self, request: Request<LoadRequest>) -> Result<Response<LoadResponse>, Status> {
+        let tenant = caller(&request)?.tenant;
+        let seed = Seed::parse(&request.into_inner().yaml)?;
+        if seed.code() != tenant.0 {
+            let problem = format!("`{}` is another entity than `{tenant}`, for which you call", seed.code());
+            return Err(Error::finding("code", problem).into());
+        }
+        let change = self.0.load(&seed).await?;
+        Ok(Response::new(LoadResponse { version: change.version, changed: change.changed }))
     }
 
     async fn publish_calendar(
         &self,
-        request: Request<api::PublishCalendarRequest>,
-    ) -> Result<Response<api::PublishCalendarResponse>, Status> {
-        let tenant = caller(&request)?.tenant.0;
-        let version =
-            self.app.publish_calendar(&tenant, &request.into_inner().yaml).await.map_err(refusal)?;
-        Ok(Response::new(api::PublishCalendarResponse { version }))
-    }
-}
-
-fn refusal(error: Error) -> Status {
-    match error {
-        Error::Seed(problems) => {
-            refuse::invalid(problems.into_iter().map(|problem| ("yaml".to_owned(), problem)).collect())
-        }
-        Error::Tenant(_) => refuse::denied("TENANT", error.to_string()),
-        Error::Unknown(tenant) => refuse::not_found("entity", &tenant),
-        Error::Published { .. } => refuse::refused("PUBLISHED", error.to_string()),
-        error => refuse::internal(&error),
+        request: Request<PublishCalendarRequest>,
+    ) -> Result<Response<PublishCalendarResponse>, Status> {
+        let tenant = caller(&request)?.tenant;
+        let change = self.0.publish_calendar(&tenant.0, request.into_inner().yaml).await?;
+        Ok(Response::new(PublishCalendarResponse { version: change.version }))
     }
 }

@@ -1,12 +1,21 @@
-//! Who are we and what do we promise?
+//! Who are we and what do we promise? Entities, departments, people and their roles, services, calendars, agreements.
+//!
+//! Reference data is written in YAML files ([`Seed`]), checked as a whole, and told to the other services as one
+//! event a tenant, `registry.changed`. They keep copies: nobody calls the registry while a case is handled.
 
 mod api;
 mod app;
+mod calendars;
+mod check;
+mod convert;
+mod entry;
+mod error;
 mod seed;
 mod store;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use masar_bus::{Outbox, Relay, Transport};
@@ -14,7 +23,9 @@ use masar_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::Store;
 
-pub use app::Error;
+pub use app::{Change, Registry};
+pub use error::{Error, Finding};
+pub use seed::{Seed, files};
 
 /// The name of the service.
 pub const NAME: &str = "registry";
@@ -27,24 +38,26 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
-    /// The reference data of entities in YAML, loaded before anything else: what has not changed changes nothing.
-    pub seeds: Vec<String>,
+    /// Files of entities, and folders of such files, to load at the start.
+    pub files: Vec<PathBuf>,
 }
 
-/// The service, its tables brought to the newest form and its seeds loaded.
+/// The service, its tables brought to the newest form and its files loaded. What the files said before is not told
+/// again.
 ///
 /// # Errors
-/// What is wrong with a seed, by field, or what the database says.
+/// What is wrong with a file, or what the database says.
 pub async fn build(deps: Deps) -> Result<Module, Error> {
-    let Deps { store, transport, clock, seeds } = deps;
+    let Deps { store, transport, clock, files: paths } = deps;
     store.migrate::<store::Migrator>().await?;
     let outbox = Outbox::new(NAME);
-    let app = app::App { store: store.clone(), outbox: outbox.clone(), clock };
-    for seed in &seeds {
-        app.load(seed, None).await?;
+    let registry = Registry::new(store.clone(), outbox.clone(), clock);
+    for file in files(&paths)? {
+        let change = registry.load(&Seed::read(&file)?).await.map_err(|error| error.within(&file))?;
+        tracing::info!(file = %file.display(), version = change.version, changed = change.changed, "entity loaded");
     }
     let relay = Relay { store, outbox, transport };
-    let server = RegistryServiceServer::new(api::Api { app }).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let server = RegistryServiceServer::new(api::Api(registry)).max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
         name: "masar.registry.v1.RegistryService",
         routes: Box::new(|routes| {

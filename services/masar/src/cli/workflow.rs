@@ -8,7 +8,7 @@ use masar_domain::Language;
 use masar_workflow::{Package, Source, graph};
 use serde_json::json;
 
-use crate::Answer;
+use super::Answer;
 
 /// The questions about workflow packages; none needs a running server.
 #[derive(Subcommand)]

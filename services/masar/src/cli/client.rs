@@ -1,0 +1,81 @@
+//! The way to a server: its address, and who asks.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use masar_runtime::auth::mint;
+use serde_json::json;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use super::{Access, Answer};
+use crate::credentials::Credentials;
+use crate::demo;
+
+/// How long a token that the command line issues for the demo is good for.
+const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3_600);
+
+/// A connection that says who asks.
+pub(crate) type Asking = InterceptedService<Channel, Who>;
+
+/// Adds the credentials to every call.
+#[derive(Clone)]
+pub(crate) struct Who {
+    authorization: MetadataValue<Ascii>,
+    tenant: Option<MetadataValue<Ascii>>,
+}
+
+impl tonic::service::Interceptor for Who {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.authorization.clone());
+        if let Some(tenant) = &self.tenant {
+            request.metadata_mut().insert("masar-tenant", tenant.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// Connects as the person or system that the arguments name; without any, as the demo's call centre.
+pub(crate) async fn connect(access: &Access) -> Result<Asking> {
+    let authorization = match (&access.token, &access.api_key, &access.person) {
+        (Some(token), ..) => format!("Bearer {token}"),
+        (_, Some(key), _) => format!("ApiKey {key}"),
+        (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
+        (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder)?.api_key),
+    };
+    let who = Who {
+        authorization: authorization
+            .parse()
+            .context("the credentials have characters that no header takes")?,
+        tenant: access.tenant.as_deref().map(str::parse).transpose().context("--tenant is no code")?,
+    };
+    let endpoint = Endpoint::from_shared(access.server.clone())?
+        .tcp_nodelay(true)
+        .connect_timeout(Duration::from_secs(5));
+    let channel = endpoint.connect().await;
+    let channel =
+        channel.with_context(|| format!("nobody answers at {}: is `masar up` running?", access.server))?;
+    Ok(InterceptedService::new(channel, who))
+}
+
+/// What the server refused, in a sentence.
+pub(crate) fn refused(status: &Status) -> anyhow::Error {
+    match masar_runtime::refuse::reason(status) {
+        Some(reason) => anyhow!("{} ({reason})", status.message()),
+        None => anyhow!("{}: {}", status.code(), status.message()),
+    }
+}
+
+fn demo_token(access: &Access, person: &str) -> Result<String> {
+    let credentials = Credentials::read(&access.data_folder)?;
+    Ok(mint(&credentials.jwt(), &demo::person(person)?, TOKEN_LIFE)?)
+}
+
+/// A token for a person of the demo.
+pub(crate) fn token(access: &Access) -> Result<Answer> {
+    let Some(person) = &access.person else { bail!("name the person: --as lab-permits-1") };
+    let token = demo_token(access, person)?;
+    Ok(Answer { table: format!("{token}\n"), json: json!({"token": token}) })
+}

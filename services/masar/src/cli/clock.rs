@@ -1,0 +1,104 @@
+//! `masar clock`: how long may it take?
+
+use anyhow::Result;
+use clap::Subcommand;
+use jiff::Timestamp;
+use masar_proto::common::v1::PageRequest;
+use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
+use masar_proto::sla::v1::{Clock, GetCaseClocksRequest, ListClocksRequest, PreviewDueRequest};
+use masar_proto::time;
+
+use super::client::{connect, refused};
+use super::{Access, Answer, due, local, table};
+
+/// What can be asked of clocks.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Compute a due time; needs no running server.
+    Due(due::Arguments),
+    /// Clocks, soonest due first.
+    List {
+        /// running, paused, stopped, cancelled or breached; running and paused when not given.
+        #[arg(long, default_value = "")]
+        phase: String,
+        /// Only the clocks of this code, such as response.
+        #[arg(long, default_value = "")]
+        clock: String,
+        /// Clocks of a page, at most 500.
+        #[arg(long, default_value_t = 50)]
+        size: u32,
+    },
+    /// Every clock of a case, with its ledger.
+    Show {
+        /// Reference or id.
+        case: String,
+    },
+    /// When something would be due, on the entity's calendar.
+    Preview {
+        /// How long it may take: `10 business_days`.
+        #[arg(long)]
+        target: String,
+        /// When it begins, with its offset; now when not given.
+        #[arg(long)]
+        from: Option<Timestamp>,
+        /// Name of a calendar; the entity's when not given.
+        #[arg(long, default_value = "")]
+        calendar: String,
+    },
+}
+
+/// Answers.
+pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
+    let mut client = SlaServiceClient::new(connect(access).await?);
+    match command {
+        Command::Due(arguments) => due::run(arguments),
+        Command::List { phase, clock, size } => {
+            let page = Some(PageRequest { size, token: String::new() });
+            let request = ListClocksRequest { page, phase, clock, ..ListClocksRequest::default() };
+            let found = client.list_clocks(request).await.map_err(|status| refused(&status))?.into_inner();
+            let text = clocks(&found.clocks);
+            Answer::of(&found, "masar.sla.v1.ListClocksResponse", text)
+        }
+        Command::Show { case } => {
+            let request = GetCaseClocksRequest { case };
+            let found =
+                client.get_case_clocks(request).await.map_err(|status| refused(&status))?.into_inner();
+            let mut text = clocks(&found.clocks);
+            for clock in &found.clocks {
+                let name = clock.state.as_ref().map(|state| format!("{} run {}", state.clock, state.run));
+                let rows = clock
+                    .ledger
+                    .iter()
+                    .map(|entry| [entry.number.to_string(), local(entry.at.as_ref()), entry.text.clone()]);
+                text += &format!("\n{}\n{}", name.unwrap_or_default(), table(["", "at", "entry"], rows));
+            }
+            Answer::of(&found, "masar.sla.v1.GetCaseClocksResponse", text)
+        }
+        Command::Preview { target, from, calendar } => {
+            let request = PreviewDueRequest { calendar, from: from.map(time::to_proto), target };
+            let found = client.preview_due(request).await.map_err(|status| refused(&status))?.into_inner();
+            let text = format!(
+                "due       {}\nday 0     {}\ncalendar  {} version {}\n",
+                local(found.due_at.as_ref()),
+                found.day0,
+                found.calendar,
+                found.calendar_version
+            );
+            Answer::of(&found, "masar.sla.v1.PreviewDueResponse", text)
+        }
+    }
+}
+
+fn clocks(clocks: &[Clock]) -> String {
+    let rows = clocks.iter().map(|clock| {
+        let state = clock.state.clone().unwrap_or_default();
+        let due = format!(
+            "{}{}",
+            local(state.due_at.as_ref()),
+            if state.breached_at.is_some() { " !" } else { "" }
+        );
+        let next = format!("{} {}", clock.next_mark, local(clock.next_mark_at.as_ref()));
+        [clock.reference.clone(), state.clock, state.phase, state.target, due, next, clock.queue.clone()]
+    });
+    table(["reference", "clock", "phase", "target", "due", "next mark", "queue"], rows)
+}

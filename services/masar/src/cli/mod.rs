@@ -1,0 +1,182 @@
+//! The command line.
+
+mod case;
+mod client;
+mod clock;
+mod config;
+mod desk;
+mod due;
+mod submit;
+mod up;
+mod workflow;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use comfy_table::{Table, presets};
+use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions};
+use serde_json::Value;
+
+/// Case management for government customer experience.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    /// How to print the answer.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    access: Access,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which server is asked, and by whom.
+#[derive(Args, Clone)]
+struct Access {
+    /// Address of the server.
+    #[arg(long, global = true, env = "MASAR_SERVER", default_value = "http://127.0.0.1:7420")]
+    server: String,
+    /// Data folder of the embedded platform, where its credentials are.
+    #[arg(long = "data", global = true, env = "MASAR_DATA_FOLDER", default_value = "masar-data")]
+    data_folder: PathBuf,
+    /// Act as this person of the demo, such as lab-permits-1.
+    #[arg(long = "as", global = true, value_name = "PERSON")]
+    person: Option<String>,
+    /// A JWT of your own.
+    #[arg(long, global = true, env = "MASAR_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// An API key of your own, as ID.SECRET.
+    #[arg(long, global = true, env = "MASAR_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// The entity that the call is for, where you act for several.
+    #[arg(long, global = true, env = "MASAR_TENANT")]
+    tenant: Option<String>,
+}
+
+/// The forms in which an answer can be printed.
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs: one JSON object.
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole platform in this process, with the demo set.
+    Up(up::Arguments),
+    /// Print a token for a person of the demo (--as), for grpcurl and your own programs.
+    Token,
+    /// Submit a complaint.
+    Submit(submit::Arguments),
+    /// Read and move cases.
+    #[command(subcommand)]
+    Case(case::Command),
+    /// Queues and what waits in them.
+    #[command(subcommand)]
+    Queue(desk::QueueCommand),
+    /// Take tasks and give them away.
+    #[command(subcommand)]
+    Task(desk::TaskCommand),
+    /// Clocks and due times.
+    #[command(subcommand)]
+    Clock(clock::Command),
+    /// Questions about workflow packages.
+    #[command(subcommand)]
+    Workflow(workflow::Command),
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// An answer in both of its forms.
+struct Answer {
+    /// For people; ends with a line break.
+    table: String,
+    /// For programs.
+    json: Value,
+}
+
+impl Answer {
+    /// A message of the contracts, and how people see it.
+    fn of(message: &impl prost::Message, name: &str, table: String) -> Result<Self> {
+        Ok(Self { table, json: json(message, name)? })
+    }
+}
+
+/// A message of the contracts as JSON, with the names of its proto file.
+fn json(message: &impl prost::Message, name: &str) -> Result<Value> {
+    let pool = masar_proto::access::pool()?;
+    let descriptor = pool.get_message_by_name(name).ok_or_else(|| anyhow::anyhow!("{name} is no message"))?;
+    let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
+    let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
+    debug_assert_eq!(message.descriptor().full_name(), name);
+    Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
+}
+
+/// Rows for people.
+fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+/// An instant for people, as Qatar reads the clock; empty when it is unset.
+fn local(at: Option<&prost_types::Timestamp>) -> String {
+    let Some(at) = masar_proto::time::from_proto(at) else { return String::new() };
+    let zone = jiff::tz::TimeZone::get("Asia/Qatar").unwrap_or(jiff::tz::TimeZone::UTC);
+    at.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Exit codes: 0 answered, 1 refused with a reason, 2 wrong usage (from the argument parser).
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command, &arguments.access).and_then(|answer| Ok(print(arguments.output, &answer)?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when standard error is closed too.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, access: &Access) -> Result<Answer> {
+    match command {
+        Command::Clock(clock::Command::Due(arguments)) => return due::run(arguments),
+        Command::Workflow(command) => return workflow::run(command),
+        Command::Config(command) => return config::run(command),
+        Command::Token => return client::token(access),
+        _ => {}
+    }
+    // Fails only when another provider was installed before, which would serve as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Up(arguments) => Box::pin(up::run(arguments, access)).await,
+            Command::Submit(arguments) => submit::run(arguments, access).await,
+            Command::Case(command) => case::run(command, access).await,
+            Command::Queue(command) => desk::queue(command, access).await,
+            Command::Task(command) => desk::task(command, access).await,
+            Command::Clock(command) => clock::run(command, access).await,
+            Command::Workflow(_) | Command::Config(_) | Command::Token => anyhow::bail!("answered before"),
+        }
+    })
+}
+
+fn print(output: Output, answer: &Answer) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match output {
+        Output::Json => writeln!(out, "{}", answer.json),
+        Output::Table => out.write_all(answer.table.as_bytes()),
+    }
+}

@@ -1,0 +1,93 @@
+//! `masar up`: the whole platform in this process.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
+use masar_runtime::Clock;
+use masar_runtime::config::Settings;
+use masar_runtime::telemetry::Telemetry;
+use serde_json::json;
+
+use super::client::{connect, refused};
+use super::{Access, Answer};
+use crate::credentials::Credentials;
+use crate::{demo, platform};
+
+/// How the platform is run.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A configuration file (TOML).
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Address to listen at.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Leave the demo's sample cases out.
+    #[arg(long)]
+    no_cases: bool,
+}
+
+/// Runs until somebody asks it to stop.
+pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer> {
+    let began = Instant::now();
+    let mut settings = Settings::load(arguments.config.as_deref())?;
+    settings.data_folder.clone_from(&access.data_folder);
+    settings.listen = arguments.listen.unwrap_or(settings.listen);
+    let own_callers = settings.auth.jwt.is_some() || !settings.auth.api_keys.is_empty();
+    let registry = match settings.registry.as_slice() {
+        [] => vec![demo::unpack(&settings.data_folder)?],
+        files => files.to_vec(),
+    };
+    if !own_callers {
+        settings.auth = Credentials::of(&settings.data_folder)?.settings(&demo::tenants()?);
+    }
+    let telemetry = Telemetry::start(&settings.telemetry).map_err(anyhow::Error::from_boxed)?;
+    let running = Box::pin(platform::start(settings, registry, Arc::new(telemetry), Clock::wall())).await?;
+    let access = Access { server: format!("http://{}", running.address), ..access.clone() };
+    let cases = if arguments.no_cases || own_callers { 0 } else { submit_cases(&access).await? };
+    // Nobody reads it where standard error is closed, and then nothing is lost.
+    let _ = io::stderr().write_all(welcome(&access, cases, began).as_bytes());
+    running.until_asked().await?;
+    Ok(Answer { table: "stopped; everything accepted is kept\n".to_owned(), json: json!({"stopped": true}) })
+}
+
+/// Submits the demo's cases as its call centre does. Those that were there already change nothing.
+async fn submit_cases(access: &Access) -> Result<usize> {
+    let cases = demo::cases(Clock::wall().now())?;
+    let count = cases.len();
+    for (tenant, case) in cases {
+        let access =
+            Access { tenant: Some(tenant), person: None, token: None, api_key: None, ..access.clone() };
+        let mut client = IntakeServiceClient::new(connect(&access).await?);
+        client.submit_case(case).await.map_err(|status| refused(&status))?;
+    }
+    Ok(count)
+}
+
+fn welcome(access: &Access, cases: usize, began: Instant) -> String {
+    let seconds = began.elapsed().as_secs_f64();
+    let data = access.data_folder.display();
+    format!(
+        "
+Masar is ready after {seconds:.1} s at {server} (gRPC with reflection, /livez, /readyz, /metrics)
+  data         {data}   (credentials in {data}/credentials.json)
+  demo         invented entities and {cases} complaints; people such as lab-permits-1, lab-triage-1
+
+A first case, in another terminal (where the data folder is elsewhere, add --data):
+  masar submit --tenant DEMO-LAB --service LAB-S01 --subject \"Renewal takes too long\" --description \"Three weeks\"
+Then look:
+  masar case list --as lab-triage-1        what there is
+  masar queue list --as lab-triage-1       who should act on it
+  masar clock list --as lab-ops          how long it may take
+Stop with Ctrl-C.
+
+",
+        server = access.server,
+    )
+}
