@@ -12,6 +12,8 @@ const OPTION: &str = "masar.access.v1.access";
 pub struct AccessRule {
     /// Roles of which the caller needs one; empty: every authenticated caller.
     pub roles: Vec<String>,
+    /// True when callers who are nothing but customers may call it, about cases of their own.
+    pub customers: bool,
 }
 
 /// Why the contracts cannot be read.
@@ -66,9 +68,11 @@ fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<AccessRule> 
         return None;
     }
     let value = options.get_extension(&extension);
-    let roles = value.as_message()?.get_field_by_name("roles")?;
+    let rule = value.as_message()?;
+    let customers = rule.get_field_by_name("customers")?.as_bool()?;
+    let roles = rule.get_field_by_name("roles")?;
     let roles = roles.as_list()?.iter().filter_map(|role| role.as_str().map(str::to_owned)).collect();
-    Some(AccessRule { roles })
+    Some(AccessRule { roles, customers })
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use crate::{Error, Message, Outbox, PARTITIONS, Transport};
 const PACKED: usize = 256;
 /// The size that a message may reach; an event that is larger goes alone.
 const PACKED_BYTES: usize = 1 << 20;
-/// Looked for anew this often, should a wake-up be missed.
 const POLL: Duration = Duration::from_secs(1);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Moves the events of one service from its outbox to the transport.
@@ -33,34 +33,34 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Works until it is told to stop; what is in the outbox then stays there for the next start.
+    /// Works until it is told to stop. What is in the outbox then stays there for the next start, and what was on its
+    /// way comes again and changes nothing.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = Duration::from_millis(50);
+        stop.run_until_cancelled(self.work()).await;
+    }
+
+    async fn work(&self) {
+        let mut pause = SHORTEST_PAUSE;
         loop {
-            match self.drain(&stop).await {
-                Ok(()) => pause = Duration::from_millis(50),
-                Err(error) => {
-                    tracing::warn!(service = self.outbox.service(), %error, "events wait in the outbox");
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-            }
-            let wait = async {
-                if pause > Duration::from_millis(50) {
-                    tokio::time::sleep(pause).await;
-                } else {
+            match self.drain().await {
+                Ok(()) => {
+                    pause = SHORTEST_PAUSE;
+                    // Woken, or after a while: a wake-up may have been missed.
                     let _ = tokio::time::timeout(POLL, self.outbox.woken()).await;
                 }
-            };
-            if stop.run_until_cancelled(wait).await.is_none() {
-                return;
+                Err(error) => {
+                    tracing::warn!(service = self.outbox.service(), %error, "events wait in the outbox");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
             }
         }
     }
 
     /// Sends until the outbox is empty. At most one message of a partition is unconfirmed, so that a failure cannot
     /// turn the order of a subject's events.
-    async fn drain(&self, stop: &CancellationToken) -> Result<(), Error> {
-        while !stop.is_cancelled() {
+    async fn drain(&self) -> Result<(), Error> {
+        loop {
             let rows = self.oldest().await?;
             if rows.is_empty() {
                 return Ok(());
@@ -80,7 +80,6 @@ impl Relay {
                 return Err(error);
             }
         }
-        Ok(())
     }
 
     async fn oldest(&self) -> Result<Vec<outbox::Model>, Error> {

@@ -53,6 +53,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// True when the caller is nothing but a customer, and so has a part only in cases of their own.
+    #[must_use]
+    pub fn is_only_a_customer(&self) -> bool {
+        !self.roles.is_empty() && self.roles.iter().all(|role| role.0 == "customer")
+    }
+
     /// True when the caller may act for the tenant (NFR-08).
     #[must_use]
     pub fn may_act_for(&self, tenant: &TenantCode) -> bool {

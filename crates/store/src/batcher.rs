@@ -118,25 +118,46 @@ async fn run<W: Writer>(store: Store, writer: W, most: usize, waiting: mpsc::Rec
 async fn write<W: Writer>(store: &Store, writer: &W, batch: Vec<Waiting<W>>) {
     let (commands, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.command, waiting.answer)).unzip();
-    match commit(store, writer, commands.clone()).await {
+    let tx = match store.begin().await {
+        Ok(tx) => tx,
+        Err(error) => return refuse(answers, &error),
+    };
+    match commit(tx, writer, commands.clone()).await {
         Ok(results) => tell(answers, results),
         Err(error) if commands.len() == 1 => tell(answers, vec![Err(error)]),
         // One of them spoils the batch: alone, only that one fails.
         Err(_) => {
-            for (command, answer) in commands.into_iter().zip(answers) {
-                let result = commit(store, writer, vec![command]).await;
-                tell(vec![answer], result.unwrap_or_else(|error| vec![Err(error)]));
+            let mut left = commands.into_iter().zip(answers);
+            while let Some((command, answer)) = left.next() {
+                match store.begin().await {
+                    Ok(tx) => {
+                        let result = commit(tx, writer, vec![command]).await;
+                        tell(vec![answer], result.unwrap_or_else(|error| vec![Err(error)]));
+                    }
+                    Err(error) => {
+                        return refuse(std::iter::once(answer).chain(left.map(|(_, answer)| answer)), &error);
+                    }
+                }
             }
         }
     }
 }
 
+/// Without a database there is nothing to try alone: each would wait for it in turn, and all behind them.
+fn refuse<A, E: From<Error>>(
+    answers: impl IntoIterator<Item = oneshot::Sender<Result<A, E>>>,
+    error: &Error,
+) {
+    for answer in answers {
+        let _ = answer.send(Err(Error::Unavailable(error.to_string()).into()));
+    }
+}
+
 async fn commit<W: Writer>(
-    store: &Store,
+    tx: DatabaseTransaction,
     writer: &W,
     commands: Vec<W::Command>,
 ) -> Result<Vec<Result<W::Answer, W::Error>>, W::Error> {
-    let tx = store.begin().await?;
     let answers = writer.write(&tx, commands).await?;
     tx.commit().await.map_err(Error::from)?;
     writer.committed(&answers);

@@ -67,8 +67,12 @@ impl Store {
     }
 
     async fn sqlite(folder: &std::path::Path, service: &str) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| Error::Folder { folder: folder.to_owned(), source })?;
+        let unusable = |source| Error::Folder { folder: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(unusable)?;
+        let turn = std::fs::File::create(folder.join(format!("{service}.lock"))).map_err(unusable)?;
+        // SQLite refuses at once when two make the same new file a WAL file, so they take turns.
+        let turn = tokio::task::spawn_blocking(move || turn.lock().map(|()| turn));
+        let _held = turn.await.map_err(std::io::Error::other).flatten().map_err(unusable)?;
         let url = format!("sqlite://{}?mode=rwc", folder.join(format!("{service}.db")).display());
         Ok(Self {
             writer: Database::connect(sqlite_options(&url, 1)).await?,
@@ -118,18 +122,17 @@ impl Store {
         Ok(self.writer.begin_with_options(options).await?)
     }
 
-    /// Brings the tables to the newest form; on PostgreSQL one replica does it while the others wait.
+    /// Brings the tables to the newest form, or changes nothing; of several that try at once, the others wait for one.
     ///
     /// # Errors
     /// What the database says.
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), Error> {
-        if self.backend() == DbBackend::Sqlite {
-            return Ok(M::up(&self.writer, None).await?);
+        let tx = self.begin().await?;
+        if self.backend() == DbBackend::Postgres {
+            tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
         }
-        let lock = self.writer.begin().await?;
-        lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-        M::up(&self.writer, None).await?;
-        Ok(lock.commit().await?)
+        M::up(&tx, None).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Closes the connections, after what runs on them.

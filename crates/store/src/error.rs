@@ -31,6 +31,9 @@ pub enum Error {
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DbErr),
+    /// No transaction could begin; nothing was kept.
+    #[error("the database does not answer: try again in a moment ({0})")]
+    Unavailable(String),
     /// More was offered than can be stored; nothing of it was kept.
     #[error("too much is waiting to be stored: try again in a moment")]
     Overloaded,
@@ -53,7 +56,7 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Overloaded => true,
+            Self::Overloaded | Self::Unavailable(_) => true,
             Self::Database(error) => passes(error),
             Self::Url(_) | Self::Folder { .. } | Self::Connect { .. } | Self::Stopped | Self::PageToken => {
                 false

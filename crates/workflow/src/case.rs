@@ -38,6 +38,8 @@ pub struct Case {
     pub facts: BTreeMap<String, String>,
     /// True when it was handled elsewhere before: nobody is told.
     pub historical: bool,
+    /// Who last took it on: the person whom messages to the handler reach.
+    pub handler: Option<String>,
     /// The clocks that run or stand still.
     pub clocks: BTreeSet<String>,
     /// The last data of each form.
@@ -65,12 +67,6 @@ impl Case {
     #[must_use]
     pub fn importance(&self) -> Importance {
         self.fact("importance").and_then(|word| word.parse().ok()).unwrap_or(Importance::Medium)
-    }
-
-    /// The last person who did something to it.
-    #[must_use]
-    pub fn handler(&self) -> Option<&str> {
-        self.history.iter().rev().map(|step| step.actor.as_str()).find(|actor| *actor != SYSTEM)
     }
 }
 
@@ -142,6 +138,7 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         version: 0,
         facts: BTreeMap::new(),
         historical: false,
+        handler: None,
         clocks: BTreeSet::new(),
         forms: BTreeMap::new(),
         counts: BTreeMap::new(),
@@ -159,6 +156,9 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         Change::Moved { count: None } => {}
     }
     case.facts.extend(event.facts.clone());
+    if event.effects.contains(&Effect::AssignActor) {
+        case.handler = Some(event.actor.clone());
+    }
     for effect in &event.effects {
         let Effect::Clock(ClockEffect { clock, operation }) = effect else { continue };
         match operation {

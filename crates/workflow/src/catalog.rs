@@ -48,11 +48,13 @@ impl Catalog {
         let definition = package.definition();
         let (name, version) = (definition.package.clone(), definition.version.clone());
         let versions = self.0.entry(name.clone()).or_default();
-        if versions.insert(number(&version)?, Arc::new(package)).is_some() {
+        let number = number(&version)?;
+        if versions.contains_key(&number) {
             return Err(Error::Catalog(format!(
                 "{name} {version} is there twice: give the new one another version"
             )));
         }
+        versions.insert(number, Arc::new(package));
         Ok(())
     }
 

@@ -281,8 +281,7 @@ fn may(transition: &Transition, case: &Case, actor: &Actor) -> Result<(), Refusa
         return Err(Refusal::Department { department: department.to_owned() });
     }
     for step in &transition.not_by {
-        let last = case.history.iter().rev().find(|past| past.action == *step);
-        if last.is_some_and(|past| past.actor == actor.id) {
+        if case.history.iter().any(|past| past.action == *step && past.actor == actor.id) {
             return Err(Refusal::SeparationOfDuties { step: step.clone(), actor: actor.id.clone() });
         }
     }

@@ -87,7 +87,7 @@ pub struct Transition {
     pub reason: bool,
     /// A counter of the case that goes up by one.
     pub count: Option<String>,
-    /// Actions whose last actor may not do this one (E13).
+    /// Actions whose actors may not do this one, however long ago (E13).
     #[serde(default)]
     pub not_by: BTreeSet<String>,
     /// Facts of the case that the form changes, and the field that says how.
@@ -254,8 +254,10 @@ pub struct Template {
 impl Definition {
     /// Writes out the words for many states and for staying, so that every transition names its states.
     pub(crate) fn spell_out(&mut self) {
-        let category = |word: &str| {
-            word.strip_prefix("any").map(|rest| rest.strip_prefix('_').and_then(|rest| rest.parse().ok()))
+        // What is no such word is the code of a state, so that a misspelt one is refused as unknown.
+        let category = |word: &str| match word.strip_prefix("any_") {
+            Some(category) => category.parse().ok().map(Some),
+            None => (word == "any").then_some(None),
         };
         for transition in &mut self.transitions {
             let (words, mut states): (BTreeSet<_>, BTreeSet<_>) =

@@ -79,5 +79,6 @@ pub fn climb(
     }
     climb.people.sort();
     climb.people.dedup();
+    climb.vacant.dedup();
     climb
 }

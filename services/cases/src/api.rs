@@ -13,6 +13,7 @@ use masar_runtime::{Caller, caller, refuse};
 use masar_store::page;
 use masar_workflow::{Actor, Case, Command, Refusal, available};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -29,8 +30,15 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// A case that the caller may see: any of the tenant's, or for a customer one that they submitted.
     async fn find(&self, caller: &Caller, key: &str) -> Result<case::Model, Status> {
-        self.app.find(&caller.tenant.0, key).await.map_err(refusal)
+        let row = self.app.find(&caller.tenant.0, key).await.map_err(refusal)?;
+        let submitted_by = row.fold.pointer("/history/0/actor").and_then(Value::as_str);
+        let own = submitted_by == Some(caller.identity.subject.as_str());
+        if caller.identity.is_only_a_customer() && !own {
+            return Err(refuse::not_found("case", key));
+        }
+        Ok(row)
     }
 
     async fn order(&self, caller: &Caller, key: &str, deed: Deed) -> Result<case::Model, Status> {
@@ -263,7 +271,9 @@ fn refusal(error: Error) -> Status {
         }
         Error::Refused(refusal) => refuse::refused(code(&refusal), refusal.to_string()),
         Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
-        Error::Store(error @ masar_store::Error::Stopped) => refuse::unavailable(error.to_string()),
+        Error::Store(error @ (masar_store::Error::Stopped | masar_store::Error::Unavailable(_))) => {
+            refuse::unavailable(error.to_string())
+        }
         Error::Store(error @ masar_store::Error::PageToken) => {
             refuse::invalid(vec![("page.token".into(), error.to_string())])
         }

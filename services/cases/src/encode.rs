@@ -126,7 +126,7 @@ fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
         source_system: row.source_system.clone(),
         external_ref: row.external_ref.clone(),
         facts: Some(json::to_struct(&facts(case))),
-        handler: case.handler().unwrap_or_default().to_owned(),
+        handler: case.handler.clone().unwrap_or_default(),
     }
 }
 

@@ -124,7 +124,9 @@ fn refusal(error: Error) -> Status {
         Error::CaseType(..) => refuse::invalid(vec![("case_type".into(), error.to_string())]),
         Error::Invalid(fields) => refuse::invalid(fields),
         Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
-        Error::Store(error @ masar_store::Error::Stopped) => refuse::unavailable(error.to_string()),
+        Error::Store(error @ (masar_store::Error::Stopped | masar_store::Error::Unavailable(_))) => {
+            refuse::unavailable(error.to_string())
+        }
         Error::Store(error) => refuse::internal(&error),
         Error::Bus(error) => refuse::internal(&error),
         Error::Reference(error) => refuse::internal(&error),

@@ -51,7 +51,7 @@ fn says_when_a_date_may_still_move() {
 fn refuses_with_a_reason_and_an_exit_code() {
     for (calendar, from, target, code, says) in [
         ("nowhere", "2026-11-12T14:00:00+03:00", "1 bd", 1, "give one of qa-gov-default"),
-        ("Cargo.toml", "2026-11-12T14:00:00+03:00", "1 bd", 1, "is not a calendar"),
+        ("Cargo.toml", "2026-11-12T14:00:00+03:00", "1 bd", 1, "cannot be used"),
         ("qa-gov-default", "2030-01-01T00:00:00Z", "1 bd", 1, "covers more days"),
         ("qa-gov-default", "yesterday", "1 bd", 2, "--from"),
         ("qa-gov-default", "2026-11-12T14:00:00+03:00", "soon", 2, "10 business_days"),

@@ -263,7 +263,9 @@ fn refusal(error: Error) -> Status {
         Error::Bounced(_) => refuse::refused("BOUNCE_LIMIT", error.to_string()),
         Error::Queue(_) => refuse::invalid(vec![("queue".into(), error.to_string())]),
         Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
-        Error::Store(error @ masar_store::Error::Stopped) => refuse::unavailable(error.to_string()),
+        Error::Store(error @ (masar_store::Error::Stopped | masar_store::Error::Unavailable(_))) => {
+            refuse::unavailable(error.to_string())
+        }
         Error::Store(error @ masar_store::Error::PageToken) => {
             refuse::invalid(vec![("page.token".into(), error.to_string())])
         }

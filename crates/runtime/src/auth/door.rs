@@ -40,6 +40,9 @@ impl Authenticator {
                 format!("one of these roles is needed: {}", rule.roles.join(", ")),
             ));
         }
+        if identity.is_only_a_customer() && !rule.customers {
+            return Err(refuse::denied("ROLE", "this is for the people of the entity"));
+        }
         let tenant = tenant(&identity, metadata)?;
         Ok(Caller { identity, tenant })
     }

@@ -1,10 +1,11 @@
 //! Tables and their rows: made once, apart for each service, written in bulk, read in pages.
 
 use anyhow::Result;
-use masar_store::{DatabaseUrl, Store, insert_all, insert_new, page};
+use masar_store::{CreateTables, DatabaseUrl, Store, insert_all, insert_new, page};
 use masar_testkit::on_each_database;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, SimpleExpr};
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 use crate::{Migrator, entry, row, store};
 
@@ -97,6 +98,32 @@ async fn services_do_not_see_each_others_tables() -> Result<()> {
         assert!(entry::Entity::find().count(other.reader()).await.is_err());
         one.close().await?;
         Ok(other.close().await?)
+    })
+    .await
+}
+
+/// Its second statement cannot work.
+struct Broken;
+
+impl MigratorTrait for Broken {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(CreateTables {
+            name: "m0001_entries",
+            tables: |schema| vec![schema.create_table_from_entity(entry::Entity)],
+            indexes: &["CREATE INDEX entries_none ON entries (no_such_column)"],
+            postgres: &[],
+        })]
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_leaves_nothing_behind() -> Result<()> {
+    on_each_database(async |url| {
+        let store = Store::connect(&url.parse()?, "test").await?;
+        assert!(store.migrate::<Broken>().await.is_err());
+        store.migrate::<Migrator>().await?;
+        assert_eq!(entry::Entity::find().count(store.reader()).await?, 0);
+        Ok(store.close().await?)
     })
     .await
 }

@@ -1,0 +1,110 @@
+//! A platform of a test's own, and the clients of its people.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use masar::credentials::Credentials;
+use masar::{demo, platform};
+use masar_proto::intake::v1::SubmitCaseRequest;
+use masar_proto::json;
+use masar_runtime::auth::mint;
+use masar_runtime::config::Settings;
+use masar_runtime::telemetry::Telemetry;
+use masar_runtime::{Clock, Running};
+use serde_json::Value;
+use tempfile::TempDir;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+/// A connection that says who asks.
+pub(crate) type Asking = InterceptedService<Channel, Who>;
+
+#[derive(Clone)]
+pub(crate) struct Who(String, Option<&'static str>);
+
+impl tonic::service::Interceptor for Who {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let value = self.0.parse().map_err(|_| Status::internal("no header"))?;
+        request.metadata_mut().insert("authorization", value);
+        if let Some(tenant) = self.1 {
+            request
+                .metadata_mut()
+                .insert("masar-tenant", tenant.parse().map_err(|_| Status::internal("no header"))?);
+        }
+        Ok(request)
+    }
+}
+
+/// The platform in this process, on a database of its own.
+pub(crate) struct Platform {
+    pub(crate) running: Running,
+    pub(crate) credentials: Credentials,
+    folder: TempDir,
+}
+
+impl Platform {
+    pub(crate) async fn start(database: String, clock: Clock) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let credentials = Credentials::of(folder.path())?;
+        let settings = Settings {
+            data_folder: folder.path().to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            database: Some(database),
+            auth: credentials.settings(&demo::tenants()?),
+            ..Settings::default()
+        };
+        let registry = vec![demo::unpack(folder.path())?];
+        let telemetry = Arc::new(Telemetry::quiet().map_err(anyhow::Error::from_boxed)?);
+        let running = Box::pin(platform::start(settings, registry, telemetry, clock)).await?;
+        Ok(Self { running, credentials, folder })
+    }
+
+    pub(crate) async fn channel(&self) -> Result<Channel> {
+        Ok(Endpoint::from_shared(format!("http://{}", self.running.address))?.connect().await?)
+    }
+
+    /// A person of the demo.
+    pub(crate) async fn person(&self, id: &str) -> Result<Asking> {
+        let token = mint(&self.credentials.jwt(), &demo::person(id)?, Duration::from_secs(600))?;
+        Ok(InterceptedService::new(self.channel().await?, Who(format!("Bearer {token}"), None)))
+    }
+
+    /// The call centre, for an entity.
+    pub(crate) async fn call_centre(&self, tenant: &'static str) -> Result<Asking> {
+        let key = format!("ApiKey {}", self.credentials.api_key);
+        Ok(InterceptedService::new(self.channel().await?, Who(key, Some(tenant))))
+    }
+}
+
+/// A complaint of an external system.
+pub(crate) fn complaint(external_ref: &str, form: &Value) -> SubmitCaseRequest {
+    SubmitCaseRequest {
+        case_type: "complaint".to_owned(),
+        source_system: "crm".to_owned(),
+        external_ref: external_ref.to_owned(),
+        form: Some(json::to_struct(form)),
+        ..SubmitCaseRequest::default()
+    }
+}
+
+/// Asks again until the answer is there: the services speak through the bus, which takes its moment.
+pub(crate) async fn eventually<T, F>(what: &str, ask: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let until_there = async {
+        loop {
+            if let Some(answer) = ask().await? {
+                return Ok(answer);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), until_there)
+        .await
+        .with_context(|| format!("never: {what}"))?
+}
