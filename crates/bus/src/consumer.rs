@@ -20,6 +20,7 @@ const MOST: usize = 1_000;
 /// How long an event id is remembered: longer than any redelivery can take.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(72);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a service does with events.
@@ -88,22 +89,35 @@ impl Consumer {
         let Err(error) = self.commit(events, None).await else { return true };
         tracing::info!(consumer = self.name, %error, events = events.len(), "a batch failed: each event is tried alone");
         for event in events {
-            let mut pause = Duration::from_millis(20);
-            while let Err(error) = self.commit(std::slice::from_ref(event), None).await {
-                if error.is_retryable() {
-                    tracing::warn!(consumer = self.name, %error, "the event is tried again");
-                    if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                        return false;
-                    }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                } else if self.commit(std::slice::from_ref(event), Some(&error)).await.is_ok() {
-                    tracing::error!(consumer = self.name, event = %event.id, kind = event.kind, subject = event.subject, %error,
-                        "the event is parked and its subject held: see `masar bus parked`");
-                    break;
-                }
+            if !self.settle_alone(event, stop).await {
+                return false;
             }
         }
         true
+    }
+
+    async fn settle_alone(&self, event: &Event, stop: &CancellationToken) -> bool {
+        let alone = std::slice::from_ref(event);
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let Err(mut error) = self.commit(alone, None).await else { return true };
+            if !error.is_retryable() {
+                match self.commit(alone, Some(&error)).await {
+                    Ok(()) => {
+                        tracing::error!(consumer = self.name, event = %event.id, kind = event.kind, subject = event.subject, %error,
+                            "the event is parked and its subject held");
+                        return true;
+                    }
+                    // It cannot even be parked: the database is in trouble, and the event may be well.
+                    Err(trouble) => error = trouble,
+                }
+            }
+            tracing::warn!(consumer = self.name, %error, "the event is tried again");
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return false;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// One transaction: records the events as seen, and handles those that are new, or parks them for their failure.

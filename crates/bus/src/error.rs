@@ -20,6 +20,9 @@ pub enum Error {
     /// The transport did not take or deliver a message; the relay sends it again.
     #[error("the message was not delivered: {0}")]
     Transport(String),
+    /// Another event of its subject was parked before: that one must be settled first.
+    #[error("the event `{0}` of the same subject was parked before: settle that one first")]
+    Held(uuid::Uuid),
     /// There is no parked event with this id.
     #[error("no event `{0}` is parked here: list what is parked")]
     NotParked(uuid::Uuid),
@@ -32,7 +35,7 @@ impl Error {
         match self {
             Self::Store(error) => error.is_retryable(),
             Self::Transport(_) => true,
-            Self::Data { .. } | Self::Unusable(_) | Self::NotParked(_) => false,
+            Self::Data { .. } | Self::Unusable(_) | Self::Held(_) | Self::NotParked(_) => false,
         }
     }
 }

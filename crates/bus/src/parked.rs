@@ -48,7 +48,7 @@ pub async fn show(store: &Store, event: Uuid) -> Result<Parked, Error> {
 /// Handles an event again and, when it succeeds, those held behind it, in order and in one transaction.
 ///
 /// # Errors
-/// Why it still fails; then all stays as it was.
+/// `Held` when another must go first, or why it still fails; then all stays as it was.
 pub async fn retry(store: &Store, handler: &dyn Handler, event: Uuid) -> Result<usize, Error> {
     let tx = store.begin().await?;
     let first = find(&tx, event).await?;
@@ -115,9 +115,15 @@ async fn find<C: ConnectionTrait>(db: &C, event: Uuid) -> Result<parked::Model, 
 async fn behind(tx: &DatabaseTransaction, first: &parked::Model) -> Result<Vec<parked::Model>, Error> {
     let same = parked::Entity::find()
         .filter(parked::Column::Subject.eq(first.subject.as_str()))
-        .filter(parked::Column::Id.gte(first.id))
-        .order_by_asc(parked::Column::Id);
-    Ok(same.all(tx).await?)
+        .order_by_asc(parked::Column::Id)
+        .lock_exclusive();
+    let rows = same.all(tx).await?;
+    match rows.first() {
+        Some(head) if head.id == first.id => Ok(rows),
+        Some(head) => Err(Error::Held(head.event_id)),
+        // Somebody else settled it while we waited for its lock.
+        None => Err(Error::NotParked(first.event_id)),
+    }
 }
 
 async fn forget(tx: &DatabaseTransaction, events: &[Event]) -> Result<(), Error> {

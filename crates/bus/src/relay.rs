@@ -19,6 +19,8 @@ const PACKED: usize = 256;
 /// The size that a message may reach; an event that is larger goes alone.
 const PACKED_BYTES: usize = 1 << 20;
 const POLL: Duration = Duration::from_secs(1);
+/// How long a message on its way may still be confirmed when the service stops.
+const GRACE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -33,24 +35,21 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Works until it is told to stop. What is in the outbox then stays there for the next start, and what was on its
-    /// way comes again and changes nothing.
+    /// Works until it is told to stop. What is on its way then has a moment to be confirmed; the rest stays in the
+    /// outbox for the next start.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.work()).await;
-    }
-
-    async fn work(&self) {
         let mut pause = SHORTEST_PAUSE;
-        loop {
-            match self.drain().await {
+        while !stop.is_cancelled() {
+            match self.drain(&stop).await {
                 Ok(()) => {
                     pause = SHORTEST_PAUSE;
                     // Woken, or after a while: a wake-up may have been missed.
-                    let _ = tokio::time::timeout(POLL, self.outbox.woken()).await;
+                    let woken = tokio::time::timeout(POLL, self.outbox.woken());
+                    stop.run_until_cancelled(woken).await;
                 }
                 Err(error) => {
                     tracing::warn!(service = self.outbox.service(), %error, "events wait in the outbox");
-                    tokio::time::sleep(pause).await;
+                    stop.run_until_cancelled(tokio::time::sleep(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
@@ -59,14 +58,15 @@ impl Relay {
 
     /// Sends until the outbox is empty. At most one message of a partition is unconfirmed, so that a failure cannot
     /// turn the order of a subject's events.
-    async fn drain(&self) -> Result<(), Error> {
-        loop {
+    async fn drain(&self, stop: &CancellationToken) -> Result<(), Error> {
+        while !stop.is_cancelled() {
             let rows = self.oldest().await?;
             if rows.is_empty() {
                 return Ok(());
             }
             let sent =
-                join_all(pack(rows).into_iter().map(|(partition, rows)| self.send(partition, rows))).await;
+                join_all(pack(rows).into_iter().map(|(partition, rows)| self.send(partition, rows, stop)))
+                    .await;
             let mut confirmed = Vec::new();
             let mut failure = None;
             for result in sent {
@@ -80,6 +80,7 @@ impl Relay {
                 return Err(error);
             }
         }
+        Ok(())
     }
 
     async fn oldest(&self) -> Result<Vec<outbox::Model>, Error> {
@@ -88,13 +89,25 @@ impl Relay {
         Ok(oldest.all(self.store.reader()).await?)
     }
 
-    async fn send(&self, partition: i16, rows: Vec<outbox::Model>) -> Result<Vec<i64>, Error> {
+    async fn send(
+        &self,
+        partition: i16,
+        rows: Vec<outbox::Model>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<i64>, Error> {
         let ids = rows.iter().map(|row| row.id).collect();
         let events = rows.into_iter().map(|row| event(self.outbox.service(), row)).collect();
         let source = self.outbox.service().to_owned();
         let partition = partition.cast_unsigned();
-        self.transport.publish(Message { id: Uuid::now_v7(), source, partition, events }).await?;
-        Ok(ids)
+        let message = Message { id: Uuid::now_v7(), source, partition, events };
+        let given_up = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            published = self.transport.publish(message) => published.map(|()| ids),
+            () = given_up => Err(Error::Transport("the service stops".to_owned())),
+        }
     }
 
     async fn delete(&self, ids: Vec<i64>) -> Result<(), Error> {

@@ -247,6 +247,8 @@ async fn poison_is_parked_and_holds_only_its_subject() -> Result<()> {
         let id = page[0].event.id;
         assert!(parked::retry(&consumer, one.as_ref(), id).await.is_err());
         assert_eq!(parked::show(&consumer, id).await?.event.subject, "a");
+        let behind = rest[0].event.id;
+        assert!(matches!(parked::retry(&consumer, one.as_ref(), behind).await, Err(Error::Held(head)) if head == id));
         one.poisoned.store(false, Ordering::SeqCst);
         assert_eq!(parked::retry(&consumer, one.as_ref(), id).await?, 3);
         assert_eq!(one.of("a"), [12, 13, 14, 15]);

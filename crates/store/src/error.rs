@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
 
 /// Why something was not stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +65,20 @@ impl Error {
     }
 }
 
-/// Deadlocks, serialization failures, a busy file and broken links pass; all else repeats itself.
+/// Deadlocks, serialization failures, servers that go down or come up, a busy file and broken links pass; all else
+/// repeats itself.
 fn passes(error: &DbErr) -> bool {
-    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
-        return true;
+    /// SQLSTATE of PostgreSQL, and the primary result codes of SQLite for a busy and a locked file.
+    const PASSING: [&str; 9] = ["40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "5", "6"];
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
+    };
+    match error.as_ref() {
+        SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
+        SqlxError::Database(error) => error.code().is_some_and(|code| PASSING.contains(&code.as_ref())),
+        _ => false,
     }
-    let text = error.to_string();
-    ["40001", "40P01", "deadlock", "database is locked", "could not serialize", "connection", "Broken pipe"]
-        .iter()
-        .any(|sign| text.contains(sign))
 }

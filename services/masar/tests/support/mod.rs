@@ -80,6 +80,23 @@ impl Platform {
     }
 }
 
+/// A connection to a process; `who` is a person of the demo, or `system:TENANT` for the call centre.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    credentials: &Credentials,
+    who: &'static str,
+) -> Result<Asking> {
+    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
+    let who = match who.strip_prefix("system:") {
+        Some(tenant) => Who(format!("ApiKey {}", credentials.api_key), Some(tenant)),
+        None => Who(
+            format!("Bearer {}", mint(&credentials.jwt(), &demo::person(who)?, Duration::from_secs(600))?),
+            None,
+        ),
+    };
+    Ok(InterceptedService::new(channel, who))
+}
+
 /// A complaint of an external system.
 pub(crate) fn complaint(external_ref: &str, form: &Value) -> SubmitCaseRequest {
     SubmitCaseRequest {
