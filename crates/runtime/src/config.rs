@@ -83,6 +83,12 @@ impl Default for MailSettings {
     }
 }
 
+/// Variables of the command line and of the tests share the prefix and are no settings.
+fn is_setting(key: &figment::value::UncasedStr) -> bool {
+    const OTHERS: [&str; 5] = ["server", "token", "api_key", "tenant", "data_folder"];
+    !key.starts_with("test_") && !OTHERS.iter().any(|other| key == *other)
+}
+
 /// Why a configuration cannot be read; names the key and where it came from.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration cannot be used: {0}")]
@@ -101,7 +107,7 @@ impl Settings {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        let environment = Env::prefixed("MASAR_").filter(|key| !key.starts_with("test_")).split("__");
+        let environment = Env::prefixed("MASAR_").filter(is_setting).split("__");
         figment.merge(environment).extract().map_err(|error| Error(error.to_string()))
     }
 

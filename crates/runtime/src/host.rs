@@ -23,6 +23,9 @@ use crate::config::Settings;
 use crate::telemetry::{Telemetry, observe};
 use crate::{BoxError, auth};
 
+/// How long each stage may take to end after calls were cut off.
+const CUT_OFF: Duration = Duration::from_secs(1);
+
 /// When a worker is stopped: after the doors have closed, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -202,6 +205,8 @@ impl Running {
         if tokio::time::timeout(self.drain, &mut self.server).await.is_err() {
             tracing::warn!(seconds = self.drain.as_secs(), "calls that did not end in time are cut off");
             self.server.abort();
+            // Their connections still hold the writers, which have nothing left to write.
+            self.drain = CUT_OFF;
         }
         let mut failure = Ok(());
         for (stop, mut tasks) in self.stages {

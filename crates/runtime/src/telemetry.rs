@@ -126,6 +126,9 @@ fn collector(endpoint: &str) -> Result<SdkTracerProvider, BoxError> {
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }
 
+/// Seconds: from well below what a person notices to the longest deadline.
+const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 10.0];
+
 struct Headers<'a>(&'a http::HeaderMap);
 
 impl Extractor for Headers<'_> {
@@ -161,6 +164,7 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     meter.u64_counter("masar_grpc_requests").build().add(1, &[method.clone(), KeyValue::new("code", code)]);
     meter
         .f64_histogram("masar_grpc_duration_seconds")
+        .with_boundaries(BUCKETS.to_vec())
         .build()
         .record(began.elapsed().as_secs_f64(), &[method]);
     response

@@ -19,6 +19,8 @@ use crate::refuse;
 const LEEWAY_SECONDS: u64 = 30;
 /// A secret that is shorter can be guessed.
 const SECRET_CHARACTERS: usize = 32;
+/// How long the issuer may take to answer.
+const FETCH: Duration = Duration::from_secs(3);
 /// A key that is not known is asked for at most this often.
 const REFRESH: Duration = Duration::from_secs(10);
 
@@ -27,13 +29,22 @@ const REFRESH: Duration = Duration::from_secs(10);
 struct Claims {
     sub: String,
     exp: u64,
-    aud: String,
+    aud: Audiences,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     iss: Option<String>,
     tenants: BTreeSet<TenantCode>,
     roles: BTreeSet<Role>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     department: Option<String>,
+}
+
+/// One audience or several (RFC 7519); which of them is ours the library checks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Audiences {
+    One(String),
+    #[allow(dead_code, reason = "only its form matters")]
+    Many(Vec<String>),
 }
 
 pub(super) struct Tokens {
@@ -80,6 +91,7 @@ impl Tokens {
         })?;
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY_SECONDS;
+        validation.validate_nbf = true;
         validation.set_audience(&[&self.settings.audience]);
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
         if let Some(issuer) = &self.settings.issuer {
@@ -114,7 +126,8 @@ impl Tokens {
 }
 
 async fn fetch(url: &str) -> Result<JwkSet, reqwest::Error> {
-    reqwest::get(url).await?.error_for_status()?.json().await
+    let client = reqwest::Client::builder().timeout(FETCH).build()?;
+    client.get(url).send().await?.error_for_status()?.json().await
 }
 
 fn find(keys: &JwkSet, kid: Option<&str>) -> Option<DecodingKey> {
@@ -143,7 +156,7 @@ pub fn mint(
     let claims = Claims {
         sub: identity.subject.clone(),
         exp: jsonwebtoken::get_current_timestamp() + valid_for.as_secs(),
-        aud: settings.audience.clone(),
+        aud: Audiences::One(settings.audience.clone()),
         iss: settings.issuer.clone(),
         tenants: identity.tenants.clone(),
         roles: identity.roles.clone(),

@@ -43,7 +43,7 @@ pub(crate) async fn connect(access: &Access) -> Result<Asking> {
         (Some(token), ..) => format!("Bearer {token}"),
         (_, Some(key), _) => format!("ApiKey {key}"),
         (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
-        (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder)?.api_key),
+        (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder())?.api_key),
     };
     let who = Who {
         authorization: authorization
@@ -69,7 +69,7 @@ pub(crate) fn refused(status: &Status) -> anyhow::Error {
 }
 
 fn demo_token(access: &Access, person: &str) -> Result<String> {
-    let credentials = Credentials::read(&access.data_folder)?;
+    let credentials = Credentials::read(&access.data_folder())?;
     Ok(mint(&credentials.jwt(), &demo::person(person)?, TOKEN_LIFE)?)
 }
 

@@ -40,8 +40,9 @@ struct Access {
     #[arg(long, global = true, env = "MASAR_SERVER", default_value = "http://127.0.0.1:7420")]
     server: String,
     /// Data folder of the embedded platform, where its credentials are.
-    #[arg(long = "data", global = true, env = "MASAR_DATA_FOLDER", default_value = "masar-data")]
-    data_folder: PathBuf,
+    /// `masar-data` when neither this nor the configuration of `up` says otherwise.
+    #[arg(long = "data", global = true, env = "MASAR_DATA_FOLDER")]
+    data_folder: Option<PathBuf>,
     /// Act as this person of the demo, such as lab-permits-1.
     #[arg(long = "as", global = true, value_name = "PERSON")]
     person: Option<String>,
@@ -54,6 +55,13 @@ struct Access {
     /// The entity that the call is for, where you act for several.
     #[arg(long, global = true, env = "MASAR_TENANT")]
     tenant: Option<String>,
+}
+
+impl Access {
+    /// The data folder that was named, or the usual one.
+    fn data_folder(&self) -> PathBuf {
+        self.data_folder.clone().unwrap_or_else(|| PathBuf::from("masar-data"))
+    }
 }
 
 /// The forms in which an answer can be printed.

@@ -37,7 +37,10 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer> {
     let began = Instant::now();
     let mut settings = Settings::load(arguments.config.as_deref())?;
-    settings.data_folder.clone_from(&access.data_folder);
+    if let Some(named) = &access.data_folder {
+        settings.data_folder.clone_from(named);
+    }
+    let data_folder = settings.data_folder.clone();
     settings.listen = arguments.listen.unwrap_or(settings.listen);
     let own_callers = settings.auth.jwt.is_some() || !settings.auth.api_keys.is_empty();
     let registry = match settings.registry.as_slice() {
@@ -49,7 +52,11 @@ pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer>
     }
     let telemetry = Telemetry::start(&settings.telemetry).map_err(anyhow::Error::from_boxed)?;
     let running = Box::pin(platform::start(settings, registry, Arc::new(telemetry), Clock::wall())).await?;
-    let access = Access { server: format!("http://{}", running.address), ..access.clone() };
+    let access = Access {
+        server: format!("http://{}", running.address),
+        data_folder: Some(data_folder),
+        ..access.clone()
+    };
     let cases = if arguments.no_cases || own_callers { 0 } else { submit_cases(&access).await? };
     // Nobody reads it where standard error is closed, and then nothing is lost.
     let _ = io::stderr().write_all(welcome(&access, cases, began).as_bytes());
@@ -72,7 +79,8 @@ async fn submit_cases(access: &Access) -> Result<usize> {
 
 fn welcome(access: &Access, cases: usize, began: Instant) -> String {
     let seconds = began.elapsed().as_secs_f64();
-    let data = access.data_folder.display();
+    let data = access.data_folder();
+    let data = data.display();
     format!(
         "
 Masar is ready after {seconds:.1} s at {server} (gRPC with reflection, /livez, /readyz, /metrics)
