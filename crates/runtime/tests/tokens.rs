@@ -15,6 +15,9 @@ use tonic::metadata::MetadataMap;
 
 const SECRET: &str = "a secret of at least thirty-two characters";
 
+/// What makes a token wrong.
+type Change = fn(&mut Value);
+
 fn claims(change: impl Fn(&mut Value)) -> Value {
     let mut claims = json!({
         "sub": "officer", "exp": jsonwebtoken::get_current_timestamp() + 60, "aud": "masar", "iss": "https://id.example",
@@ -83,7 +86,7 @@ async fn tokens_of_all_three_kinds_are_believed_and_wrong_ones_are_not() -> Resu
         let several = sign(algorithm, &key, &claims(|claims| claims["aud"] = json!(["other", "masar"])))?;
         assert!(ask(&door, &format!("Bearer {several}")).await.is_ok());
 
-        let wrong: [(&str, fn(&mut Value)); 6] = [
+        let wrong: [(&str, Change); 6] = [
             ("expired", |claims| claims["exp"] = json!(1)),
             ("without end", |claims| claims["exp"] = Value::Null),
             ("for others", |claims| claims["aud"] = json!("others")),
