@@ -145,6 +145,12 @@ impl Settings {
 
 /// A password within an address is hidden, and a text that is no address whole.
 fn masked(text: &str) -> String {
+    // A password may also stand among the parameters.
+    let (text, parameters) = text.split_once('?').map_or((text, ""), |(text, _)| (text, "?***"));
+    format!("{}{parameters}", masked_address(text))
+}
+
+fn masked_address(text: &str) -> String {
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
         (Some(_), None) => text.to_owned(),
@@ -200,6 +206,7 @@ mod tests {
         let shown = settings.shown().to_string();
         assert!(!shown.contains("secret@") && !shown.contains("a secret"), "{shown}");
         assert!(shown.contains("postgres://***@db/masar"), "{shown}");
+        assert_eq!(masked("postgres://db/masar?user=masar&password=hunter2"), "postgres://db/masar?***");
     }
 
     #[test]

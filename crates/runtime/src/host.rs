@@ -259,10 +259,10 @@ fn operations(telemetry: Arc<Telemetry>, ready: Arc<AtomicBool>) -> Router {
         .route("/metrics", get(async move || telemetry.metrics()))
 }
 
-/// Gives up a call at the deadline that its caller named, or at ours. A stream has begun to answer by then and lives on.
+/// Gives up a call at the deadline that its caller named, and at ours at the latest. A stream has begun to answer by then and lives on.
 async fn deadline(State(longest): State<Duration>, request: Request, next: Next) -> Response {
     let named = request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(timeout);
-    match tokio::time::timeout(named.unwrap_or(longest), next.run(request)).await {
+    match tokio::time::timeout(named.map_or(longest, |named| named.min(longest)), next.run(request)).await {
         Ok(response) => response,
         Err(_) => Status::deadline_exceeded("the deadline of the call has passed").into_http(),
     }
