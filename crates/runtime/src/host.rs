@@ -65,8 +65,8 @@ impl Worker {
 pub struct Module {
     /// Full gRPC name, such as `masar.cases.v1.CaseService`.
     pub name: &'static str,
-    /// Adds the service to the routes.
-    pub routes: Box<dyn FnOnce(&mut RoutesBuilder) + Send>,
+    /// Adds the service to routes: those of the port, and those of its neighbours in this process.
+    pub routes: Arc<dyn Fn(&mut RoutesBuilder) + Send + Sync>,
     /// Its work beside the calls.
     pub workers: Vec<Worker>,
 }

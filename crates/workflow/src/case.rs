@@ -7,6 +7,7 @@ use masar_domain::{CaseId, Importance, Role, StateCategory};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::decide::ENDED_ELSEWHERE;
 use crate::{ClockEffect, ClockOperation, Effect};
 
 /// The id and the role of the system, which acts when a clock says so.
@@ -36,7 +37,7 @@ pub struct Case {
     pub version: u64,
     /// What is known of it: `importance`, `service`, `department`, `classification` and what else the package names.
     pub facts: BTreeMap<String, String>,
-    /// True when it was handled elsewhere before: nobody is told.
+    /// True when it was handled elsewhere before and nobody has acted on it here: nobody is told.
     pub historical: bool,
     /// Who last took it on: the person whom messages to the handler reach.
     pub handler: Option<String>,
@@ -152,8 +153,12 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
             case.historical = *historical;
             case.counts = counters.iter().map(|counter| (counter.clone(), 0)).collect();
         }
-        Change::Moved { count: Some(counter) } => *case.counts.entry(counter.clone()).or_default() += 1,
-        Change::Moved { count: None } => {}
+        Change::Moved { count } => {
+            case.historical &= event.action == ENDED_ELSEWHERE;
+            if let Some(counter) = count {
+                *case.counts.entry(counter.clone()).or_default() += 1;
+            }
+        }
     }
     case.facts.extend(event.facts.clone());
     if event.effects.contains(&Effect::AssignActor) {

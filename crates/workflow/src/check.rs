@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_clock::Mark;
 use masar_domain::{BiText, StateCategory};
 
-use crate::decide::OPEN;
+use crate::decide::{ENDED_ELSEWHERE, OPEN};
 use crate::{Definition, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
@@ -104,7 +104,16 @@ fn names(definition: &Definition, forms: &BTreeSet<&str>, found: &mut Vec<String
             form(&format!("transition `{}`", transition.action), name);
         }
     }
+    let ends = |code: &String| definition.states.get(code).map(|state| state.category);
+    if let Some(code) =
+        definition.historical_end.as_ref().filter(|code| ends(code) != Some(StateCategory::Closed))
+    {
+        found.push(format!("`historical_end` names `{code}`, which is no closed state"));
+    }
     let actions: BTreeSet<_> = definition.transitions.iter().map(|transition| &transition.action).collect();
+    for action in actions.iter().filter(|action| [OPEN, ENDED_ELSEWHERE].contains(&action.as_str())) {
+        found.push(format!("the action `{action}` is the system's own: choose another name"));
+    }
     for transition in &definition.transitions {
         let action = &transition.action;
         for state in transition.from.iter().chain([&transition.to]) {

@@ -10,6 +10,8 @@ use crate::{Actor, Case, CaseEvent, Change, Definition, Package, Transition};
 
 /// The action of the first event of every case.
 pub(crate) const OPEN: &str = "open";
+/// The action that ends a case that was over before it came to us.
+pub(crate) const ENDED_ELSEWHERE: &str = "ended_elsewhere";
 
 /// What somebody wants to do to a case.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +31,8 @@ pub struct Command {
 pub struct Opening {
     /// Its identity, chosen at intake.
     pub case_id: CaseId,
-    /// True when it was handled elsewhere before: nobody is told, and only clocks so marked run.
+    /// True when it was handled elsewhere before: until somebody acts on it here nobody is told, and only clocks so
+    /// marked run.
     pub historical: bool,
     /// The data of the opening form.
     pub form: Value,
@@ -143,6 +146,26 @@ impl Package {
             effects: Vec::new(),
         };
         Ok(self.with_effects(None, event, &definition.opening_effects))
+    }
+
+    /// Ends a case that was over before it came to us: what was promised is taken as done at that time. `None` where the
+    /// package has no state for such cases.
+    #[must_use]
+    pub fn end_elsewhere(&self, case: &Case, actor: &Actor, at: Timestamp) -> Option<CaseEvent> {
+        let event = CaseEvent {
+            case_id: case.id,
+            version: case.version + 1,
+            at,
+            actor: actor.id.clone(),
+            action: ENDED_ELSEWHERE.to_owned(),
+            to: state(self.definition(), self.definition().historical_end.as_deref()?),
+            reason: None,
+            form: None,
+            change: Change::Moved { count: None },
+            facts: BTreeMap::new(),
+            effects: Vec::new(),
+        };
+        Some(self.with_effects(Some(case), event, &[]))
     }
 }
 

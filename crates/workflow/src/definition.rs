@@ -24,6 +24,8 @@ pub struct Definition {
     pub label: BiText,
     /// The form that opens a case.
     pub opening_form: String,
+    /// The closed state of cases that were over before they came to us; without it none such can be brought in.
+    pub historical_end: Option<String>,
     /// What is known of a case, and the field of the opening form that says it: `importance`, `service`,
     /// `department`, `classification` and others that rules and lists read.
     #[serde(default)]

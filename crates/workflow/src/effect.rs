@@ -8,7 +8,7 @@ use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decide::case_facts;
+use crate::decide::{ENDED_ELSEWHERE, case_facts};
 use crate::{Case, CaseEvent, ClockKind, ClockRule, Moments, Package, Task, evolve};
 
 /// One thing that an event asks for.
@@ -156,7 +156,7 @@ impl Package {
         after: &Case,
         event: &CaseEvent,
     ) -> Option<ClockOperation> {
-        if happens(&rule.stop, before, event) {
+        if happens(&rule.stop, before, event) || event.action == ENDED_ELSEWHERE {
             return Some(ClockOperation::Stop);
         }
         if after.category == StateCategory::Closed {

@@ -20,33 +20,61 @@ use tonic::{Request, Response, Status};
 
 use crate::app::{App, Deed, Error, Order};
 use crate::encode;
+use crate::receipts::Receipts;
 use crate::store::{case, entry, link, list};
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 pub(crate) struct Api {
     pub(crate) app: Arc<App>,
+    pub(crate) receipts: Receipts,
     pub(crate) doors: CancellationToken,
 }
 
 impl Api {
-    /// A case that the caller may see: any of the tenant's, or for a customer one that they submitted.
-    async fn find(&self, caller: &Caller, key: &str) -> Result<case::Model, Status> {
-        let row = self.app.find(&caller.tenant.0, key).await.map_err(refusal)?;
+    /// A case that the caller may see, open or still with intake: any of the tenant's, or for a customer one that they
+    /// submitted.
+    async fn look<T: Sync>(&self, request: &Request<T>, key: &str) -> Result<Found, Status> {
+        let caller = caller(request)?;
+        let row = match self.app.find(&caller.tenant.0, key).await {
+            Ok(row) => row,
+            Err(Error::NotFound(_)) => {
+                let received = self.receipts.find(request, key).await?;
+                return received
+                    .map(|case| Found::Received(Box::new(case)))
+                    .ok_or_else(|| refuse::not_found("case", key));
+            }
+            Err(error) => return Err(refusal(error)),
+        };
         let submitted_by = row.fold.pointer("/history/0/actor").and_then(Value::as_str);
         let own = submitted_by == Some(caller.identity.subject.as_str());
         if caller.identity.is_only_a_customer() && !own {
             return Err(refuse::not_found("case", key));
         }
-        Ok(row)
+        Ok(Found::Opened(Box::new(row)))
     }
 
-    async fn order(&self, caller: &Caller, key: &str, deed: Deed) -> Result<case::Model, Status> {
-        let found = self.find(caller, key).await?;
+    /// As `look`, for what needs a case that is open.
+    async fn find<T: Sync>(&self, request: &Request<T>, key: &str) -> Result<case::Model, Status> {
+        match self.look(request, key).await? {
+            Found::Opened(row) => Ok(*row),
+            Found::Received(_) => Err(refuse::unavailable(format!(
+                "`{key}` is received and will be opened in a moment: try again"
+            ))),
+        }
+    }
+
+    async fn order<T: Sync>(
+        &self,
+        request: &Request<T>,
+        key: &str,
+        deed: Deed,
+    ) -> Result<case::Model, Status> {
+        let (caller, found) = (caller(request)?, self.find(request, key).await?);
         let order = Order {
             tenant: caller.tenant.0.clone(),
             case: found.id,
-            actor: actor(caller),
+            actor: actor(&caller),
             at: self.app.clock.now(),
             deed,
         };
@@ -61,13 +89,13 @@ impl Api {
 #[tonic::async_trait]
 impl CaseService for Api {
     async fn get_case(&self, request: Request<api::GetCaseRequest>) -> Result<Response<api::Case>, Status> {
-        let caller = caller(&request)?;
-        let request = request.into_inner();
+        let api::GetCaseRequest { case: key, at_least_version } = request.get_ref();
         let mut changes = self.app.changes.subscribe();
         let row = loop {
-            let row = self.find(&caller, &request.case).await?;
-            if row.version.unsigned_abs() >= request.at_least_version {
-                break row;
+            match self.look(&request, key).await? {
+                Found::Received(case) if *at_least_version == 0 => return Ok(Response::new(*case)),
+                Found::Opened(row) if row.version.unsigned_abs() >= *at_least_version => break *row,
+                Found::Received(_) | Found::Opened(_) => {}
             }
             // The deadline of the call ends the wait.
             if matches!(changes.recv().await, Err(RecvError::Closed)) {
@@ -100,15 +128,14 @@ impl CaseService for Api {
         &self,
         request: Request<api::TransitionRequest>,
     ) -> Result<Response<api::TransitionResponse>, Status> {
-        let caller = caller(&request)?;
-        let request = request.into_inner();
+        let asked = request.get_ref().clone();
         let command = Command {
-            action: request.action,
-            form: request.form.map(json::from_struct),
-            reason: Some(request.reason).filter(|reason| !reason.is_empty()),
-            expected_version: Some(request.expected_version).filter(|version| *version > 0),
+            action: asked.action,
+            form: asked.form.map(json::from_struct),
+            reason: Some(asked.reason).filter(|reason| !reason.is_empty()),
+            expected_version: Some(asked.expected_version).filter(|version| *version > 0),
         };
-        let row = self.order(&caller, &request.case, Deed::Move(command)).await?;
+        let row = self.order(&request, &asked.case, Deed::Move(command)).await?;
         Ok(Response::new(api::TransitionResponse { case: Some(self.encode(&row)) }))
     }
 
@@ -117,7 +144,7 @@ impl CaseService for Api {
         request: Request<api::AvailableTransitionsRequest>,
     ) -> Result<Response<api::AvailableTransitionsResponse>, Status> {
         let caller = caller(&request)?;
-        let row = self.find(&caller, &request.get_ref().case).await?;
+        let row = self.find(&request, &request.get_ref().case).await?;
         let package = self.app.package(&row).map_err(refusal)?;
         let case: Case = serde_json::from_value(row.fold.clone()).map_err(|error| refusal(error.into()))?;
         let transitions =
@@ -147,8 +174,7 @@ impl CaseService for Api {
         &self,
         request: Request<api::CommentRequest>,
     ) -> Result<Response<api::CommentResponse>, Status> {
-        let caller = caller(&request)?;
-        let api::CommentRequest { case, text, audience } = request.into_inner();
+        let api::CommentRequest { case, text, audience } = request.get_ref().clone();
         let audience = if audience.is_empty() { "internal".to_owned() } else { audience };
         if text.trim().is_empty() || !["internal", "customer"].contains(&audience.as_str()) {
             return Err(refuse::invalid(vec![(
@@ -156,23 +182,22 @@ impl CaseService for Api {
                 "say something, for the audience internal or customer".into(),
             )]));
         }
-        let row = self.order(&caller, &case, Deed::Comment { text, audience }).await?;
+        let row = self.order(&request, &case, Deed::Comment { text, audience }).await?;
         let comment_id = format!("{}/{}", row.id, row.entries);
         Ok(Response::new(api::CommentResponse { comment_id, version: row.version.unsigned_abs() }))
     }
 
     async fn link(&self, request: Request<api::LinkRequest>) -> Result<Response<api::LinkResponse>, Status> {
-        let caller = caller(&request)?;
-        let api::LinkRequest { case, other_case, link } = request.into_inner();
+        let api::LinkRequest { case, other_case, link } = request.get_ref().clone();
         if link.trim().is_empty() {
             return Err(refuse::invalid(vec![(
                 "link".into(),
                 "say how they relate, such as duplicate_of".into(),
             )]));
         }
-        let other = self.find(&caller, &other_case).await?;
+        let other = self.find(&request, &other_case).await?;
         let deed = Deed::Link { other: other.id, other_reference: other.reference, link };
-        let row = self.order(&caller, &case, deed).await?;
+        let row = self.order(&request, &case, deed).await?;
         Ok(Response::new(api::LinkResponse { version: row.version.unsigned_abs() }))
     }
 
@@ -180,10 +205,8 @@ impl CaseService for Api {
         &self,
         request: Request<api::ListCaseEventsRequest>,
     ) -> Result<Response<api::ListCaseEventsResponse>, Status> {
-        let caller = caller(&request)?;
-        let api::ListCaseEventsRequest { case, page: wanted } = request.into_inner();
-        let row = self.find(&caller, &case).await?;
-        let wanted = wanted.unwrap_or_default();
+        let row = self.find(&request, &request.get_ref().case).await?;
+        let wanted = request.into_inner().page.unwrap_or_default();
         let size = page::size(wanted.size);
         let after = page::decode::<i64>(&wanted.token).map_err(|error| refusal(error.into()))?.unwrap_or(0);
         let entries = entry::Entity::find()
@@ -207,7 +230,7 @@ impl CaseService for Api {
         let caller = caller(&request)?;
         // Subscribed before the first read, so that no change falls between.
         let changes = self.app.changes.subscribe();
-        let first = self.find(&caller, &request.get_ref().case).await?;
+        let first = self.find(&request, &request.get_ref().case).await?;
         let app = Arc::clone(&self.app);
         let (tenant, id) = (caller.tenant.0, first.id);
         let later =
@@ -234,6 +257,12 @@ impl CaseService for Api {
         let cases = all.map(move |row| row.map(|row| encode::case(&row, package.as_deref())));
         Ok(Response::new(Box::pin(cases.take_until(self.doors.clone().cancelled_owned()))))
     }
+}
+
+/// A case as far as it has come.
+enum Found {
+    Opened(Box<case::Model>),
+    Received(Box<api::Case>),
 }
 
 fn actor(caller: &Caller) -> Actor {

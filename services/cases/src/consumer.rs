@@ -26,7 +26,7 @@ pub(crate) struct Hear {
 #[async_trait]
 impl Handler for Hear {
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
-        let ids: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
+        let ids: BTreeSet<Uuid> = events.iter().flat_map(cases_of).collect();
         let rows = locked(tx, ids.into_iter().collect()).await.map_err(unusable)?;
         let mut session = Session::new(&self.core, rows);
         for event in events {
@@ -36,7 +36,7 @@ impl Handler for Hear {
     }
 
     fn committed(&self, events: &[Event]) {
-        self.core.tell(events.iter().filter_map(|event| event.subject.parse().ok()));
+        self.core.tell(events.iter().flat_map(cases_of));
     }
 }
 
@@ -99,6 +99,14 @@ impl Hear {
             Err(error) => Err(unusable(error)),
         }
     }
+}
+
+/// The case that an event is about, and the one that asked for it.
+fn cases_of(event: &Event) -> impl Iterator<Item = Uuid> {
+    let submitted =
+        (event.kind == kinds::CASE_SUBMITTED).then(|| event.decode::<CaseSubmitted>().ok()).flatten();
+    let parent = submitted.map(|submitted| submitted.parent_case_id).and_then(|id| id.parse().ok());
+    event.subject.parse().ok().into_iter().chain(parent)
 }
 
 fn show(session: &mut Session<'_>, case: Uuid, clock: Option<&ClockState>) {

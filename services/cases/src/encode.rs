@@ -114,7 +114,7 @@ fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
         channel: row.channel.clone(),
         language: row.language.clone(),
         subject: Some(subject(row)),
-        historical: row.historical,
+        historical: case.historical,
         received_at: at(row.received_at),
         opened_at: at(row.opened_at),
         contact: Some(events::Contact {

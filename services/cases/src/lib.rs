@@ -4,13 +4,14 @@ mod api;
 mod app;
 mod consumer;
 mod encode;
+mod receipts;
 mod store;
 
 use std::sync::Arc;
 
 use masar_bus::{Consumer, Outbox, Relay, Transport};
 use masar_proto::cases::v1::case_service_server::CaseServiceServer;
-use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
+use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Peer, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
 use masar_workflow::Catalog;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The packages that cases walk.
     pub catalog: Arc<Catalog>,
+    /// Knows the cases that are accepted and not opened yet.
+    pub intake: Peer,
     /// Cancelled when the doors close: watches end.
     pub doors: CancellationToken,
 }
@@ -39,7 +42,7 @@ pub struct Deps {
 /// # Errors
 /// What the database says.
 pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
-    let Deps { store, transport, clock, catalog, doors } = deps;
+    let Deps { store, transport, clock, catalog, intake, doors } = deps;
     store.migrate::<store::Migrator>().await?;
     let core = app::Core::new(Outbox::new(NAME), Arc::clone(&catalog));
     let writer = app::Act { core: core.clone() };
@@ -49,12 +52,16 @@ pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
     let handler = Arc::new(consumer::Hear { core: core.clone(), clock: clock.clone() });
     let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
     let app = app::App { store, batcher, clock, catalog, changes: core.changes };
-    let server = CaseServiceServer::new(api::Api { app: Arc::new(app), doors })
-        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let server = CaseServiceServer::new(api::Api {
+        app: Arc::new(app),
+        receipts: receipts::Receipts { intake },
+        doors,
+    })
+    .max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
         name: "masar.cases.v1.CaseService",
-        routes: Box::new(|routes| {
-            routes.add_service(server);
+        routes: Arc::new(move |routes| {
+            routes.add_service(server.clone());
         }),
         workers: vec![
             Worker::new("cases writer", Stage::Writer, async |_| {

@@ -82,7 +82,11 @@ impl IntakeService for Api {
                 (key.external_ref, found)
             }
         };
-        let found = self.app.find(Condition::all().add(filter), tenant).await.map_err(refusal)?;
+        let mut filter = Condition::all().add(filter);
+        if caller.identity.is_only_a_customer() {
+            filter = filter.add(Column::SubmittedBy.eq(caller.identity.subject.as_str()));
+        }
+        let found = self.app.find(filter, tenant).await.map_err(refusal)?;
         found.map(|row| Response::new(row.into())).ok_or_else(|| refuse::not_found("submission", &name))
     }
 }

@@ -1,42 +1,77 @@
-//! Keeps the state of each submission's case, for those who ask with their reference.
+//! Follows the cases: keeps their states for those who ask with a reference, and takes in the children they ask for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use masar_bus::{Error, Event, Handler};
-use masar_proto::events::v1::CaseChanged;
-use masar_proto::kinds;
+use masar_bus::{Error as BusError, Event, Handler, Outbox};
+use masar_proto::events::v1::{CaseChanged, effect::Effect};
+use masar_proto::{kinds, time};
+use masar_workflow::Catalog;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
+use crate::app::{Error, accept, child};
 use crate::store::submission;
 
-pub(crate) struct States;
+pub(crate) struct Hear {
+    pub(crate) outbox: Outbox,
+    pub(crate) catalog: Arc<Catalog>,
+}
 
 #[async_trait]
-impl Handler for States {
-    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), Error> {
+impl Handler for Hear {
+    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         let mut states: BTreeMap<Uuid, String> = BTreeMap::new();
+        let mut children = Vec::new();
         for event in events
             .iter()
             .filter(|event| [kinds::CASE_OPENED, kinds::CASE_CHANGED].contains(&event.kind.as_str()))
         {
-            let case = event.decode::<CaseChanged>()?.case.unwrap_or_default();
+            let changed = event.decode::<CaseChanged>()?;
+            let case = changed.case.unwrap_or_default();
             let id = case.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;
+            let at = time::from_proto(changed.at.as_ref()).unwrap_or(event.time);
+            for effect in changed.effects {
+                if let Some(Effect::Child(asked)) = effect.effect {
+                    children.push(child(&self.catalog, &case, asked, &changed.actor, at).map_err(unusable)?);
+                }
+            }
             states.insert(id, case.state);
         }
-        let mut cases: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
-        for (case, state) in states {
-            cases.entry(state).or_default().push(case);
+        accept(tx, &self.outbox, children).await.map_err(unusable)?;
+        remember(tx, states).await
+    }
+
+    fn committed(&self, _: &[Event]) {
+        self.outbox.wake();
+    }
+}
+
+async fn remember(tx: &DatabaseTransaction, states: BTreeMap<Uuid, String>) -> Result<(), BusError> {
+    let mut cases: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+    for (case, state) in states {
+        cases.entry(state).or_default().push(case);
+    }
+    for (state, cases) in cases {
+        submission::Entity::update_many()
+            .col_expr(submission::Column::State, Expr::value(state))
+            .filter(submission::Column::CaseId.is_in(cases))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn unusable(error: Error) -> BusError {
+    match error {
+        Error::Store(error) => BusError::Store(error),
+        Error::Bus(error) => error,
+        Error::Invalid(fields) => {
+            let fields: Vec<_> = fields.iter().map(|(field, problem)| format!("{field} {problem}")).collect();
+            BusError::Unusable(format!("the child's form: {}", fields.join("; ")))
         }
-        for (state, cases) in cases {
-            submission::Entity::update_many()
-                .col_expr(submission::Column::State, Expr::value(state))
-                .filter(submission::Column::CaseId.is_in(cases))
-                .exec(tx)
-                .await?;
-        }
-        Ok(())
+        error @ (Error::CaseType(..) | Error::Reference(_)) => BusError::Unusable(error.to_string()),
     }
 }

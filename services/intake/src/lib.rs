@@ -40,16 +40,16 @@ pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
     let outbox = Outbox::new(NAME);
     let writer = app::Accept { outbox: outbox.clone() };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
+    let handler = Arc::new(consumer::Hear { outbox: outbox.clone(), catalog: Arc::clone(&catalog) });
     let relay = Relay { store: store.clone(), outbox, transport: Arc::clone(&transport) };
-    let handler = Arc::new(consumer::States);
     let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
     let server =
         IntakeServiceServer::new(api::Api { app: Arc::new(app::App { store, batcher, clock, catalog }) })
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
         name: "masar.intake.v1.IntakeService",
-        routes: Box::new(|routes| {
-            routes.add_service(server);
+        routes: Arc::new(move |routes| {
+            routes.add_service(server.clone());
         }),
         workers: vec![
             Worker::new("intake writer", Stage::Writer, async |_| {

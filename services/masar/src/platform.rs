@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use masar_bus::{LocalTransport, Transport};
 use masar_runtime::config::Settings;
 use masar_runtime::telemetry::Telemetry;
-use masar_runtime::{BoxError, Clock, Host, Module, Running};
+use masar_runtime::{BoxError, Clock, Host, Module, Peer, Running};
 use masar_store::{DatabaseUrl, Store};
 use masar_workflow::{Catalog, Package, Source};
 use tokio_util::sync::CancellationToken;
@@ -61,12 +61,14 @@ async fn modules(
         transport: transport(),
         clock: clock.clone(),
         catalog: catalog(),
-    });
+    })
+    .await?;
     let cases = masar_cases::build(masar_cases::Deps {
         store: store(masar_cases::NAME).await?,
         transport: transport(),
         clock: clock.clone(),
         catalog: catalog(),
+        intake: Peer::here(&intake),
         doors: doors.clone(),
     });
     let routing = masar_routing::build(masar_routing::Deps {
@@ -83,13 +85,7 @@ async fn modules(
         catalog: catalog(),
         doors: doors.clone(),
     });
-    Ok(vec![
-        registry.await?,
-        intake.await?,
-        cases.await?,
-        routing.await.map_err(boxed)?,
-        sla.await.map_err(boxed)?,
-    ])
+    Ok(vec![registry.await?, intake, cases.await?, routing.await.map_err(boxed)?, sla.await.map_err(boxed)?])
 }
 
 /// The shipped packages and those of the folders.

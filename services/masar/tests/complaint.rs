@@ -6,13 +6,11 @@ use anyhow::Result;
 use jiff::Timestamp;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::cases::v1::{
-    AvailableTransitionsRequest, Case, CommentRequest, GetCaseRequest, ListCaseEventsRequest,
-    ListCasesRequest, TransitionRequest,
+    AvailableTransitionsRequest, CommentRequest, ListCaseEventsRequest, ListCasesRequest, TransitionRequest,
 };
 use masar_proto::intake::v1::SubmitCasesRequest;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::intake::v1::submit_cases_response::Result as ItemResult;
-use masar_proto::json;
 use masar_proto::routing::v1::routing_service_client::RoutingServiceClient;
 use masar_proto::routing::v1::{ClaimNextRequest, ExplainRequest, ListQueuesRequest, RerouteRequest};
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
@@ -20,7 +18,7 @@ use masar_proto::sla::v1::{Clock as SlaClock, GetCaseClocksRequest};
 use masar_runtime::{Clock, refuse};
 use masar_testkit::on_each_database;
 use serde_json::{Value, json};
-use support::{Asking, Platform, complaint, eventually};
+use support::{Asking, Platform, act, case, complaint, eventually};
 use tonic::Code;
 
 const SUNDAY: &str = "2026-11-15T08:42:00+03:00";
@@ -30,15 +28,6 @@ fn form(subject: &str) -> Value {
         "subject": subject, "description": "انتظرت ثلاثة أسابيع"})
 }
 
-async fn case(client: &CaseServiceClient<Asking>, key: &str) -> Result<Option<Case>> {
-    let request = GetCaseRequest { case: key.to_owned(), at_least_version: 0 };
-    match client.clone().get_case(request).await {
-        Ok(found) => Ok(Some(found.into_inner())),
-        Err(status) if status.code() == Code::NotFound => Ok(None),
-        Err(status) => Err(status.into()),
-    }
-}
-
 async fn clocks(client: &SlaServiceClient<Asking>, key: &str) -> Result<Vec<SlaClock>> {
     let request = GetCaseClocksRequest { case: key.to_owned() };
     match client.clone().get_case_clocks(request).await {
@@ -46,22 +35,6 @@ async fn clocks(client: &SlaServiceClient<Asking>, key: &str) -> Result<Vec<SlaC
         Err(status) if status.code() == Code::NotFound => Ok(Vec::new()),
         Err(status) => Err(status.into()),
     }
-}
-
-async fn act(
-    client: &CaseServiceClient<Asking>,
-    key: &str,
-    action: &str,
-    form: Option<Value>,
-) -> Result<Case, tonic::Status> {
-    let request = TransitionRequest {
-        case: key.to_owned(),
-        action: action.to_owned(),
-        form: form.as_ref().map(json::to_struct),
-        reason: "because".to_owned(),
-        expected_version: 0,
-    };
-    Ok(client.clone().transition(request).await?.into_inner().case.unwrap_or_default())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,8 +60,8 @@ pub async fn build(deps: Deps) -> Result<Module, Error> {
     let server = RegistryServiceServer::new(api::Api(registry)).max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
         name: "masar.registry.v1.RegistryService",
-        routes: Box::new(|routes| {
-            routes.add_service(server);
+        routes: Arc::new(move |routes| {
+            routes.add_service(server.clone());
         }),
         workers: vec![Worker::new("registry relay", Stage::Relay, async |stop| {
             relay.run(stop).await;

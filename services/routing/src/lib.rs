@@ -51,8 +51,8 @@ pub async fn build(deps: Deps) -> Result<Module, BoxError> {
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
         name: "masar.routing.v1.RoutingService",
-        routes: Box::new(|routes| {
-            routes.add_service(server);
+        routes: Arc::new(move |routes| {
+            routes.add_service(server.clone());
         }),
         workers: vec![
             Worker::new("routing writer", Stage::Writer, async |_| {

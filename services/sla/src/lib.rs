@@ -53,8 +53,8 @@ pub async fn build(deps: Deps) -> Result<Module, BoxError> {
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
         name: "masar.sla.v1.SlaService",
-        routes: Box::new(|routes| {
-            routes.add_service(server);
+        routes: Arc::new(move |routes| {
+            routes.add_service(server.clone());
         }),
         workers: vec![
             Worker::new("sla consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),

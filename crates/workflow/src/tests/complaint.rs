@@ -138,6 +138,21 @@ fn what_is_long_past_is_kept_in_silence() {
 }
 
 #[test]
+fn what_was_over_elsewhere_ends_as_it_did_and_speaks_again_once_reopened() {
+    let package = complaint();
+    let (case, _) = opened(&package, "medium", true);
+    let end = package.end_elsewhere(&case, &person("partner"), now()).unwrap();
+    assert_eq!(clocks(&end.effects), ["response:stop"]);
+    assert_eq!((end.to.0.as_str(), end.effects.last()), ("closed", Some(&Effect::CloseTask)));
+    let mut case = evolve(Some(case), &end);
+    assert!(case.historical);
+    let effects = act(&package, &mut case, "reopen by intake_agent").unwrap();
+    assert!(!case.historical);
+    assert!(effects.contains(&Effect::Route), "{effects:?}");
+    assert!(clocks(&effects).contains(&"progress_update:start(5 business_days)".to_owned()), "{effects:?}");
+}
+
+#[test]
 fn clocks_follow_the_case() {
     let package = complaint();
     let table: &[(&[&str], &[&str])] = &[

@@ -23,6 +23,8 @@ use crate::store::{case, entry, link};
 
 /// Watchers that fall further behind read the case anew.
 const WATCHED: usize = 1_024;
+/// What a child is to the case that asked for it.
+const CHILD: &str = "child";
 
 /// What every writer of cases needs.
 #[derive(Clone)]
@@ -77,10 +79,32 @@ impl<'a> Session<'a> {
     }
 
     /// Takes a new case in with its first event.
-    pub(crate) fn opened(&mut self, row: case::Model, event: &CaseEvent) -> Result<(), Error> {
+    pub(crate) fn opened(&mut self, row: case::Model, event: &CaseEvent) -> Result<Case, Error> {
         let id = row.id;
         self.rows.insert(id, row);
         self.apply(id, None, event, kinds::CASE_OPENED)
+    }
+
+    /// Takes in what follows for a case of this session.
+    pub(crate) fn follow(&mut self, case: Case, event: &CaseEvent) -> Result<(), Error> {
+        self.apply(case.id.0, Some(case), event, kinds::CASE_CHANGED).map(drop)
+    }
+
+    /// Links a child to the case that asked for it, and that case to its child.
+    pub(crate) fn link_child(
+        &mut self,
+        child: Uuid,
+        parent: Uuid,
+        link: &str,
+        actor: &str,
+        at: jiff::Timestamp,
+    ) {
+        let reference = |id| self.rows.get(&id).map(|row: &case::Model| row.reference.clone());
+        let Some((child_reference, parent_reference)) = reference(child).zip(reference(parent)) else {
+            return;
+        };
+        self.link(child, (parent, parent_reference), link.to_owned(), actor, at);
+        self.link(parent, (child, child_reference), CHILD.to_owned(), actor, at);
     }
 
     /// Does what an order says, or says why not; then nothing of the case has changed.
@@ -92,7 +116,7 @@ impl<'a> Session<'a> {
             Deed::Move(command) => {
                 let case: Case = serde_json::from_value(row.fold.clone())?;
                 let event = decide(package(&self.core.catalog, row)?, &case, &command, &actor, at)?;
-                self.apply(id, Some(case), &event, kinds::CASE_CHANGED)?;
+                self.follow(case, &event)?;
             }
             Deed::Comment { text, audience } => {
                 self.note(id, "comment", at, &actor.id, audience, text);
@@ -105,31 +129,49 @@ impl<'a> Session<'a> {
                 self.events.push(Event::new(kinds::CASE_COMMENTED, &tenant, &id, at, &comment));
             }
             Deed::Link { other, other_reference, link } => {
-                self.note(id, "link", at, &actor.id, link.clone(), other_reference.clone());
-                self.links.push(link::ActiveModel {
-                    case_id: Set(id),
-                    link: Set(link.clone()),
-                    other_id: Set(other),
-                    other_reference: Set(other_reference),
-                });
-                let linked = CaseLinked {
-                    case_id: id.to_string(),
-                    tenant: tenant.clone(),
-                    other_case_id: other.to_string(),
-                    link,
-                    actor: actor.id,
-                    at: Some(time::to_proto(at)),
-                };
-                self.events.push(Event::new(kinds::CASE_LINKED, &tenant, &id, at, &linked));
+                self.link(id, (other, other_reference), link, &actor.id, at);
             }
         }
         self.rows.get(&id).cloned().ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
-    fn apply(&mut self, id: Uuid, before: Option<Case>, event: &CaseEvent, kind: &str) -> Result<(), Error> {
+    fn link(
+        &mut self,
+        id: Uuid,
+        (other, other_reference): (Uuid, String),
+        link: String,
+        actor: &str,
+        at: jiff::Timestamp,
+    ) {
+        self.note(id, "link", at, actor, link.clone(), other_reference.clone());
+        let Some(row) = self.rows.get(&id) else { return };
+        self.links.push(link::ActiveModel {
+            case_id: Set(id),
+            link: Set(link.clone()),
+            other_id: Set(other),
+            other_reference: Set(other_reference),
+        });
+        let linked = CaseLinked {
+            case_id: id.to_string(),
+            tenant: row.tenant.clone(),
+            other_case_id: other.to_string(),
+            link,
+            actor: actor.to_owned(),
+            at: Some(time::to_proto(at)),
+        };
+        self.events.push(Event::new(kinds::CASE_LINKED, &row.tenant, &id, at, &linked));
+    }
+
+    fn apply(
+        &mut self,
+        id: Uuid,
+        before: Option<Case>,
+        event: &CaseEvent,
+        kind: &str,
+    ) -> Result<Case, Error> {
         let from = before.as_ref().map(|case| case.state.clone()).unwrap_or_default();
         let case = evolve(before, event);
-        let Some(row) = self.rows.get_mut(&id) else { return Ok(()) };
+        let Some(row) = self.rows.get_mut(&id) else { return Ok(case) };
         row.version = event.version.cast_signed();
         row.entries += 1;
         row.state.clone_from(&case.state);
@@ -156,7 +198,7 @@ impl<'a> Session<'a> {
         let message = encode::changed(row, &case, event, from);
         self.events.push(Event::new(kind, &row.tenant, &id, event.at, &message));
         self.changed.insert(id);
-        Ok(())
+        Ok(case)
     }
 
     fn note(&mut self, id: Uuid, kind: &str, at: jiff::Timestamp, actor: &str, action: String, text: String) {

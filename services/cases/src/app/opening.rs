@@ -43,8 +43,17 @@ pub(crate) fn open(
     let opening = Opening { case_id: CaseId(id), historical: submitted.historical, form };
     let actor = Actor { id: submitted.submitted_by, roles: BTreeSet::new(), department: None };
     // Clocks count from when the customer said it (T3), whenever the case reached us.
-    let event = package(catalog, &row)?.open(opening, &actor, received_at)?;
-    session.opened(row, &event)
+    let package = package(catalog, &row)?;
+    let event = package.open(opening, &actor, received_at)?;
+    let case = session.opened(row, &event)?;
+    if let Ok(parent) = submitted.parent_case_id.parse() {
+        session.link_child(id, parent, &submitted.parent_link, &actor.id, now);
+    }
+    let closed_at = time::from_proto(submitted.closed_at.as_ref()).filter(|_| submitted.historical);
+    match closed_at.and_then(|at| package.end_elsewhere(&case, &actor, at)) {
+        Some(end) => session.follow(case, &end),
+        None => Ok(()),
+    }
 }
 
 /// The parts of a submission that a row keeps as they are.

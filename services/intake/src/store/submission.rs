@@ -19,6 +19,8 @@ pub struct Model {
     pub external_ref: String,
     pub received_at: ChronoDateTimeUtc,
     pub accepted_at: ChronoDateTimeUtc,
+    /// Who submitted it.
+    pub submitted_by: String,
     /// As `cases` last said.
     pub state: String,
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use masar::credentials::Credentials;
 use masar::{demo, platform};
+use masar_proto::cases::v1::case_service_client::CaseServiceClient;
+use masar_proto::cases::v1::{Case, GetCaseRequest, TransitionRequest};
 use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::json;
 use masar_runtime::auth::mint;
@@ -106,6 +108,29 @@ pub(crate) fn complaint(external_ref: &str, form: &Value) -> SubmitCaseRequest {
         form: Some(json::to_struct(form)),
         ..SubmitCaseRequest::default()
     }
+}
+
+/// A case that was accepted: from the first moment it is known, and no call says otherwise.
+pub(crate) async fn case(client: &CaseServiceClient<Asking>, key: &str) -> Result<Option<Case>> {
+    let request = GetCaseRequest { case: key.to_owned(), at_least_version: 0 };
+    Ok(Some(client.clone().get_case(request).await?.into_inner()))
+}
+
+/// Does an action on a case.
+pub(crate) async fn act(
+    client: &CaseServiceClient<Asking>,
+    key: &str,
+    action: &str,
+    form: Option<Value>,
+) -> Result<Case, tonic::Status> {
+    let request = TransitionRequest {
+        case: key.to_owned(),
+        action: action.to_owned(),
+        form: form.as_ref().map(json::to_struct),
+        reason: "because".to_owned(),
+        expected_version: 0,
+    };
+    Ok(client.clone().transition(request).await?.into_inner().case.unwrap_or_default())
 }
 
 /// Asks again until the answer is there: the services speak through the bus, which takes its moment.

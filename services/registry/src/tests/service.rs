@@ -12,14 +12,13 @@ use masar_proto::registry::v1::{
     GetEntityRequest, ListPeopleRequest, ListServicesRequest, LoadRequest, LoadResponse,
     PublishCalendarRequest,
 };
-use masar_runtime::{BoxError, Caller, Channel, Clock, channel};
+use masar_runtime::{BoxError, Caller, Channel, Clock, Module, Peer};
 use masar_store::{DatabaseUrl, Store};
 use masar_testkit::on_each_database;
 use sea_orm::{ConnectionTrait, Statement};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
-use tonic::service::{Routes, RoutesBuilder};
 
 use super::{SMALL, now};
 use crate::store::Migrator;
@@ -115,7 +114,7 @@ async fn published_versions_never_change_and_stay() -> anyhow::Result<()> {
 type Relaying = (CancellationToken, JoinHandle<Result<(), BoxError>>);
 
 /// The service over the demonstration data, and its relay, which runs until the token is cancelled.
-async fn demo(folder: &Path, transport: Arc<LocalTransport>) -> anyhow::Result<(Routes, Relaying)> {
+async fn demo(folder: &Path, transport: Arc<LocalTransport>) -> anyhow::Result<(Module, Relaying)> {
     let url = DatabaseUrl::SqliteFolder(folder.to_owned());
     let mut module = build(Deps {
         store: Store::connect(&url, NAME).await?,
@@ -126,12 +125,10 @@ async fn demo(folder: &Path, transport: Arc<LocalTransport>) -> anyhow::Result<(
     .await?;
     let stop = CancellationToken::new();
     let relay = tokio::spawn((module.workers.remove(0).run)(stop.clone()));
-    let mut routes = RoutesBuilder::default();
-    (module.routes)(&mut routes);
-    Ok((routes.routes(), (stop, relay)))
+    Ok((module, (stop, relay)))
 }
 
-fn client(routes: &Routes, tenant: &str) -> RegistryServiceClient<Channel> {
+fn client(module: &Module, tenant: &str) -> RegistryServiceClient<Channel> {
     let tenant = TenantCode(tenant.to_owned());
     let identity = Identity {
         subject: "admin".to_owned(),
@@ -139,7 +136,9 @@ fn client(routes: &Routes, tenant: &str) -> RegistryServiceClient<Channel> {
         roles: [Role("tenant_admin".to_owned())].into(),
         department: None,
     };
-    RegistryServiceClient::new(channel::local(routes.clone().into_axum_router(), Caller { identity, tenant }))
+    let mut cause = tonic::Request::new(());
+    cause.extensions_mut().insert(Caller { identity, tenant });
+    RegistryServiceClient::new(Peer::here(module).asked_by(&cause))
 }
 
 #[tokio::test]
@@ -161,10 +160,10 @@ async fn the_demo_is_told_once_over_two_starts() -> anyhow::Result<()> {
     }
     stop.cancel();
     relay.await?.unwrap();
-    let (routes, (stop, _)) = demo(folder.path(), transport).await?;
-    let entity = client(&routes, "DEMO-MUN").get_entity(GetEntityRequest {}).await?.into_inner();
+    let (module, (stop, _)) = demo(folder.path(), transport).await?;
+    let entity = client(&module, "DEMO-MUN").get_entity(GetEntityRequest {}).await?.into_inner();
     assert_eq!(entity.version, 1);
-    client(&routes, "T-ONE").load(LoadRequest { yaml: SMALL.to_owned() }).await?;
+    client(&module, "T-ONE").load(LoadRequest { yaml: SMALL.to_owned() }).await?;
     let delivery = deliveries.recv().await.unwrap();
     let told: Vec<_> = delivery.message.events.iter().map(|event| event.tenant.as_str()).collect();
     assert_eq!(told, ["T-ONE"]);
@@ -175,8 +174,8 @@ async fn the_demo_is_told_once_over_two_starts() -> anyhow::Result<()> {
 #[tokio::test]
 async fn callers_see_and_change_their_own_entity() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let (routes, _) = demo(folder.path(), Arc::new(LocalTransport::new(&[]))).await?;
-    let mut municipal = client(&routes, "DEMO-MUN");
+    let (module, _) = demo(folder.path(), Arc::new(LocalTransport::new(&[]))).await?;
+    let mut municipal = client(&module, "DEMO-MUN");
     let query = ListPeopleRequest { role: "case_handler".to_owned(), department: "MUN-PARKS".to_owned() };
     let people = municipal.list_people(query).await?.into_inner().people;
     assert_eq!(people.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["mun-parks-1", "mun-parks-2"]);
@@ -187,7 +186,7 @@ async fn callers_see_and_change_their_own_entity() -> anyhow::Result<()> {
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().starts_with("code: "), "{refused}");
 
-    let mut one = client(&routes, "T-ONE");
+    let mut one = client(&module, "T-ONE");
     assert_eq!(one.get_entity(GetEntityRequest {}).await.unwrap_err().code(), Code::NotFound);
     let loaded = one.load(LoadRequest { yaml: SMALL.to_owned() }).await?.into_inner();
     assert_eq!(loaded, LoadResponse { version: 1, changed: true });
