@@ -52,3 +52,37 @@ pub const ESCALATION_ACKNOWLEDGED: &str = "escalation.acknowledged";
 
 /// `RegistryChanged`: the reference data of a tenant.
 pub const REGISTRY_CHANGED: &str = "registry.changed";
+
+/// Full name of the message that events of a type carry; none for a type that is not ours.
+#[must_use]
+pub fn message_of(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        CASE_SUBMITTED => "masar.events.v1.CaseSubmitted",
+        CASE_OPENED | CASE_CHANGED => "masar.events.v1.CaseChanged",
+        CASE_COMMENTED => "masar.events.v1.CaseCommented",
+        CASE_LINKED => "masar.events.v1.CaseLinked",
+        CLOCK_WARNED | CLOCK_BREACHED | CLOCK_OVERDUE => "masar.events.v1.ClockMarked",
+        REGISTRY_CHANGED => "masar.events.v1.RegistryChanged",
+        kind if kind.starts_with("task.") => "masar.events.v1.TaskChanged",
+        kind if kind.starts_with("clock.") => "masar.events.v1.ClockChanged",
+        kind if kind.starts_with("escalation.") => "masar.events.v1.EscalationRaised",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_names_a_message_of_the_contracts() {
+        let pool = crate::access::pool().unwrap();
+        for kind in [CASE_SUBMITTED, CASE_CHANGED, CASE_COMMENTED, CASE_LINKED, CLOCK_BREACHED, REGISTRY_CHANGED,
+            TASK_QUEUED, CLOCK_STARTED, ESCALATION_RAISED]
+        {
+            let name = message_of(kind).unwrap();
+            assert!(pool.get_message_by_name(name).is_some(), "{kind}: {name}");
+        }
+        assert_eq!(message_of("weather.changed"), None);
+    }
+}

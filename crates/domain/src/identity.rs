@@ -26,6 +26,51 @@ impl Role {
     const OF_A_DEPARTMENT: &'static [&'static str] =
         &["case_handler", "department_manager", "department_director"];
 
+    /// Every role (section 5): what is none of these is misspelt.
+    const KNOWN: &'static [&'static str] = &[
+        "ambassador",
+        "analyst",
+        "assessor",
+        "auditor",
+        "case_handler",
+        "centre_manager",
+        "contract_owner",
+        "customer",
+        "cx_member",
+        "cx_secretary",
+        "department_director",
+        "department_manager",
+        "group_leader",
+        "head_of_entity",
+        "independent_reviewer",
+        "intake_agent",
+        "is_director",
+        "lead_assessor",
+        "ops_monitor",
+        "oversight_officer",
+        "package_admin",
+        "partner",
+        "pioneer",
+        "pqi_director",
+        "pr_director",
+        "privacy_officer",
+        "programme_manager",
+        "provider_user",
+        "qc_reviewer",
+        "service_owner",
+        "system",
+        "tenant_admin",
+        "trainee",
+        "trainer",
+        "triage_officer",
+    ];
+
+    /// True when there is such a role.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        Self::KNOWN.contains(&self.0.as_str())
+    }
+
     /// True when the role may act only on cases of its holder's department.
     #[must_use]
     pub fn is_of_a_department(&self) -> bool {
@@ -86,5 +131,7 @@ mod tests {
     fn handlers_belong_to_a_department_and_triage_does_not() {
         assert!(Role("case_handler".into()).is_of_a_department());
         assert!(!Role("triage_officer".into()).is_of_a_department());
+        assert!(Role::OF_A_DEPARTMENT.iter().all(|role| Role((*role).into()).is_known()));
+        assert!(!Role("tirage_officer".into()).is_known());
     }
 }

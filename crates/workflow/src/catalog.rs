@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
-use crate::{Error, Package, Source};
+use crate::{Error, Package, Source, Task};
 
 /// The packages that the product brings.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../workflows");
@@ -37,7 +37,28 @@ impl Catalog {
                 .collect();
             catalog.add(Package::compile(&Source { workflow, forms })?)?;
         }
+        catalog.check()?;
         Ok(catalog)
+    }
+
+    /// Checks what no package can know alone: that every child which one opens is a package too.
+    ///
+    /// # Errors
+    /// `Catalog` with the first child that is none.
+    pub fn check(&self) -> Result<(), Error> {
+        for package in self.packages().map(|package| package.definition()) {
+            for task in package.transitions.iter().flat_map(|transition| &transition.effects) {
+                if let Task::Child { package: child, .. } = task
+                    && self.in_force(child).is_none()
+                {
+                    let name = &package.package;
+                    return Err(Error::Catalog(format!(
+                        "{name} opens children of `{child}`, which is no package"
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds a package.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use masar_clock::Mark;
-use masar_domain::{BiText, StateCategory};
+use masar_domain::{BiText, Importance, Role, StateCategory};
 
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
-use crate::{Definition, Task};
+use crate::{Definition, SYSTEM, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
 pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<String> {
@@ -18,7 +18,54 @@ pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<S
     clocks(definition, &mut found);
     ladders(definition, &mut found);
     tasks(definition, &mut found);
+    words(definition, &mut found);
     found
+}
+
+/// The words that a package may use: roles, recipients, degrees of importance, what a level does.
+fn words(definition: &Definition, found: &mut Vec<String>) {
+    let mut role = |place: String, role: &str, besides: &[&str]| {
+        if !besides.contains(&role) && !Role(role.to_owned()).is_known() {
+            found.push(format!("{place} names the role `{role}`, which does not exist"));
+        }
+    };
+    for transition in &definition.transitions {
+        let place = format!("transition `{}`", transition.action);
+        transition.roles.iter().for_each(|name| role(place.clone(), &name.0, &[]));
+    }
+    for (clock, ladder) in &definition.ladders {
+        role(format!("the safety net of the ladder of `{clock}`"), &ladder.safety_net.0, &[]);
+        for level in &ladder.levels {
+            let place = format!("level {} of the ladder of `{clock}`", level.level);
+            level.to.iter().for_each(|name| role(place.clone(), name, &["handler"]));
+        }
+    }
+    let of_transitions = definition.transitions.iter().flat_map(|transition| &transition.effects);
+    for task in definition.opening_effects.iter().chain(of_transitions) {
+        if let Task::Notify { template, to } = task {
+            let place = format!("the message `{template}`");
+            to.iter().for_each(|name| role(place.clone(), name, &["customer", "handler", "actor"]));
+        }
+    }
+    importance(definition, found);
+}
+
+/// Targets and levels are told apart by importance, or stand for all.
+fn importance(definition: &Definition, found: &mut Vec<String>) {
+    let mut known = |place: &str, word: &str| {
+        if word != "all" && word.parse::<Importance>().is_err() {
+            found.push(format!("{place} names the importance `{word}`: use high, medium, low or all"));
+        }
+    };
+    for (code, clock) in definition.clocks.iter().filter(|(_, clock)| clock.target_by.is_none()) {
+        clock.target.keys().for_each(|word| known(&format!("the clock `{code}`"), word));
+    }
+    for (clock, ladder) in &definition.ladders {
+        for level in &ladder.levels {
+            let place = format!("level {} of the ladder of `{clock}`", level.level);
+            level.at.keys().for_each(|word| known(&place, word));
+        }
+    }
 }
 
 /// Every clock starts and stops, stands still only while somebody outside must act (T8), and warns before it is due.
@@ -48,6 +95,15 @@ fn clocks(definition: &Definition, found: &mut Vec<String>) {
         if clock.warn.iter().any(|mark| !matches!(mark, Mark::Share(_))) {
             found.push(format!("the clock `{code}` warns at something else than a share of its target"));
         }
+        let by_system = |action: &String| {
+            let mut ways = definition.transitions.iter().filter(|transition| transition.action == *action);
+            ways.any(|transition| transition.roles.iter().any(|role| role.0 == SYSTEM))
+        };
+        if let Some(action) = clock.on_breach.as_ref().filter(|action| !by_system(action)) {
+            found.push(format!(
+                "the clock `{code}` has the system do `{action}`, which names no role `system`"
+            ));
+        }
         let system = clock.on_breach.iter().chain(clock.extend.iter().map(|extension| &extension.action));
         for action in system.filter(|action| !actions.contains(action.as_str())) {
             found.push(format!("the clock `{code}` names the action `{action}`, which does not exist"));
@@ -69,6 +125,16 @@ fn ladders(definition: &Definition, found: &mut Vec<String>) {
         }
         for level in ladder.levels.iter().filter(|level| level.to.is_empty() || level.at.is_empty()) {
             found.push(format!("level {} of the ladder of `{clock}` needs `at` and `to`", level.level));
+        }
+        let mut codes = BTreeSet::new();
+        for level in &ladder.levels {
+            if !codes.insert(&level.level) {
+                found.push(format!("the ladder of `{clock}` has the level {} twice", level.level));
+            }
+            let known = |action: &&String| *action == "require_reason" || action.starts_with("add_to_queue:");
+            for action in level.actions.iter().filter(|action| !known(action)) {
+                found.push(format!("level {} of the ladder of `{clock}` does `{action}`: use require_reason or add_to_queue:QUEUE", level.level));
+            }
         }
     }
 }

@@ -215,7 +215,8 @@ pub struct Level {
     pub at: BTreeMap<String, Mark>,
     /// Who is told: `handler` or role codes.
     pub to: Vec<String>,
-    /// What else happens: `require_reason`, `raise_importance`, `reassign`, `add_to_queue:CODE`.
+    /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on
+    /// the list of a queue until the level is acknowledged.
     #[serde(default, rename = "do")]
     pub actions: Vec<String>,
 }

@@ -235,6 +235,15 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         ("start: {states: [approved], ", "start: {states: [agreed], ", "names `agreed`"),
         ("    safety_net: tenant_admin\n", "", "safety_net"),
         ("  otherwise: pqi", "", "otherwise"),
+        ("roles: [pqi_director]", "roles: [pqi_dirctor]", "`pqi_dirctor`, which does not exist"),
+        ("to: [department_director]}", "to: [departement]}", "`departement`, which does not exist"),
+        ("at: {all: breach}", "at: {hihg: breach}", "importance `hihg`"),
+        ("level: L2", "level: L1", "level L1 twice"),
+        (
+            "opening_form: action",
+            "opening_form: action\nhistorical_end: done",
+            "`done`, which is no closed state",
+        ),
         ("has(case.department)", "has(cases.department)", "`cases` is not known"),
     ] {
         let mut bad = source();

@@ -98,5 +98,6 @@ fn catalog(folders: &[impl AsRef<Path>]) -> Result<Catalog> {
             package.with_context(|| format!("the package in {} cannot be used", folder.display()))?;
         catalog.add(package)?;
     }
+    catalog.check()?;
     Ok(catalog)
 }

@@ -90,7 +90,7 @@ impl Check<'_> {
             self.find(&field, "is empty: give the person a role, such as case_handler");
         }
         for role in &person.roles {
-            if role.0.is_empty() || !role.0.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            if !role.is_known() {
                 self.find(&field, format!("`{role}` is no role: write it as case_handler"));
             }
         }

@@ -6,9 +6,11 @@ use masar_proto::common::v1::{Importance as ImportanceCode, StateCategory};
 use masar_proto::time;
 use masar_store::time::to_db;
 use masar_store::{Store, page};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use super::WITHOUT_OWNER;
 use super::case::{Column, Entity, Model};
 
 /// A page of the tenant's cases and the token of the next.
@@ -61,6 +63,9 @@ fn filter(tenant: &str, request: &ListCasesRequest) -> Condition {
     }
     if let Some(to) = time::from_proto(due.to.as_ref()) {
         filter = filter.add(Column::DueAt.lt(to_db(to)));
+    }
+    if request.without_owner {
+        filter = filter.add(Expr::cust(WITHOUT_OWNER));
     }
     if request.breached_only {
         filter = filter.add(Column::Breached.eq(true));
