@@ -77,9 +77,17 @@ mod tests {
     #[test]
     fn every_type_names_a_message_of_the_contracts() {
         let pool = crate::access::pool().unwrap();
-        for kind in [CASE_SUBMITTED, CASE_CHANGED, CASE_COMMENTED, CASE_LINKED, CLOCK_BREACHED, REGISTRY_CHANGED,
-            TASK_QUEUED, CLOCK_STARTED, ESCALATION_RAISED]
-        {
+        for kind in [
+            CASE_SUBMITTED,
+            CASE_CHANGED,
+            CASE_COMMENTED,
+            CASE_LINKED,
+            CLOCK_BREACHED,
+            REGISTRY_CHANGED,
+            TASK_QUEUED,
+            CLOCK_STARTED,
+            ESCALATION_RAISED,
+        ] {
             let name = message_of(kind).unwrap();
             assert!(pool.get_message_by_name(name).is_some(), "{kind}: {name}");
         }

@@ -49,9 +49,10 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MailSettings {
-    /// `smtp://...` or `smtps://...`; unset: mail is written into a folder below the data folder.
+    /// `smtps://USER:PASSWORD@HOST` or `smtp://USER:PASSWORD@HOST?tls=required`; without `tls` nothing is encrypted. Unset:
+    /// mail is written into a folder below the data folder.
     pub smtp: Option<String>,
-    /// The sender.
+    /// The sender: `masar@entity.example` or `Masar <masar@entity.example>`. Its domain also ends the ids of mails.
     pub from: String,
 }
 
@@ -80,6 +81,16 @@ impl Default for Limits {
 impl Default for MailSettings {
     fn default() -> Self {
         Self { smtp: None, from: "masar@localhost".to_owned() }
+    }
+}
+
+impl MailSettings {
+    fn problems(&self) -> impl Iterator<Item = String> {
+        let schemes = ["smtp://", "smtps://"];
+        let smtp = self.smtp.as_ref().filter(|smtp| !schemes.iter().any(|scheme| smtp.starts_with(scheme)));
+        let smtp = smtp.map(|_| "mail.smtp: begins with neither `smtp://` nor `smtps://`".to_owned());
+        let from = (!self.from.contains('@')).then(|| format!("mail.from: `{}` is no address", self.from));
+        smtp.into_iter().chain(from)
     }
 }
 
@@ -121,6 +132,7 @@ impl Settings {
         if self.auth.api_keys.is_empty() && self.auth.jwt.is_none() {
             problems.push("auth: nobody could call: give `auth.api_keys` or `auth.jwt`".to_owned());
         }
+        problems.extend(self.mail.problems());
         let paths = [("workflows", &self.workflows), ("registry", &self.registry)];
         for (key, path) in paths.iter().flat_map(|(key, paths)| paths.iter().map(move |path| (key, path))) {
             if !path.exists() {
@@ -212,5 +224,22 @@ mod tests {
     #[test]
     fn a_configuration_without_callers_is_a_problem() {
         assert_eq!(Settings::default().problems().len(), 1);
+    }
+
+    #[test]
+    fn mail_that_could_not_be_sent_is_a_problem() {
+        let with = |smtp: Option<&str>, from: &str| {
+            MailSettings { smtp: smtp.map(str::to_owned), from: from.to_owned() }
+                .problems()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(with(None, "masar@entity.example"), [""; 0]);
+        assert_eq!(with(Some("smtps://masar:word@mail.example"), "Masar <masar@entity.example>"), [""; 0]);
+        let problems = with(Some("mail.example:25 word"), "masar");
+        assert!(
+            problems[0].starts_with("mail.smtp:") && problems[1].starts_with("mail.from:"),
+            "{problems:?}"
+        );
+        assert!(!problems[0].contains("word"), "{problems:?}");
     }
 }

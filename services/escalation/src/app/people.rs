@@ -1,0 +1,89 @@
+//! Who holds a role for a case.
+
+use masar_domain::Role;
+use masar_proto::events::v1::{CaseSnapshot, Person};
+
+/// The word of a ladder for the person who handles the case.
+const HANDLER: &str = "handler";
+
+/// The ids of the present people who hold a role for the case: its handler, people of its department for roles of a
+/// department, anybody of the entity for other roles. Who is absent, or no longer of the entity, counts as nobody.
+pub(super) fn people_of(role: &str, case: &CaseSnapshot, people: &[Person]) -> Vec<String> {
+    let of_a_department = Role(role.to_owned()).is_of_a_department();
+    let holds = |person: &&Person| match role {
+        HANDLER => person.id == case.handler,
+        _ => {
+            let near = !case.department.is_empty() && person.department == case.department;
+            person.roles.iter().any(|held| held == role) && (near || !of_a_department)
+        }
+    };
+    people.iter().filter(|person| !person.absent).filter(holds).map(|person| person.id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(id: &str, department: &str, role: &str) -> Person {
+        Person {
+            id: id.to_owned(),
+            department: department.to_owned(),
+            roles: vec![role.to_owned()],
+            ..Person::default()
+        }
+    }
+
+    fn case(department: &str, handler: &str) -> CaseSnapshot {
+        CaseSnapshot {
+            department: department.to_owned(),
+            handler: handler.to_owned(),
+            ..CaseSnapshot::default()
+        }
+    }
+
+    fn people() -> Vec<Person> {
+        vec![
+            person("roads-1", "ROADS", "case_handler"),
+            person("roads-manager", "ROADS", "department_manager"),
+            person("parks-manager", "PARKS", "department_manager"),
+            person("loose-manager", "", "department_manager"),
+            person("quality", "PQI", "pqi_director"),
+            Person { absent: true, ..person("quality-2", "PQI", "pqi_director") },
+            Person { absent: true, ..person("roads-2", "ROADS", "case_handler") },
+        ]
+    }
+
+    #[test]
+    fn a_role_is_held_near_the_case_or_in_the_whole_entity() {
+        for (role, department, handler, held) in [
+            ("handler", "ROADS", "roads-1", vec!["roads-1"]),
+            ("case_handler", "ROADS", "", vec!["roads-1"]),
+            ("department_manager", "ROADS", "", vec!["roads-manager"]),
+            ("department_manager", "PARKS", "", vec!["parks-manager"]),
+            ("pqi_director", "ROADS", "", vec!["quality"]),
+            ("pqi_director", "", "", vec!["quality"]),
+        ] {
+            assert_eq!(
+                people_of(role, &case(department, handler), &people()),
+                held,
+                "{role} of {department}"
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_is_nobody() {
+        for (role, department, handler) in [
+            // Nobody handles it yet, somebody who is absent does, and somebody who has left.
+            ("handler", "ROADS", ""),
+            ("handler", "ROADS", "roads-2"),
+            ("handler", "ROADS", "gone"),
+            // A case that is with no department has no manager, not even one without a department.
+            ("department_manager", "", ""),
+            ("department_director", "ROADS", ""),
+            ("head_of_entity", "ROADS", ""),
+        ] {
+            assert!(people_of(role, &case(department, handler), &people()).is_empty(), "{role}: {handler}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Fires the levels of ladders: a row and an event each, once for a run of a clock.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::Timestamp;
+use masar_domain::Importance;
+use masar_proto::common::v1::StateCategory;
+use masar_proto::events::v1::{CaseSnapshot, Person};
+use masar_proto::{kinds, time};
+use masar_store::time::to_db;
+use masar_workflow::{Climb, climb};
+use sea_orm::DatabaseTransaction;
+use uuid::Uuid;
+
+use super::follow::Marked;
+use super::people::people_of;
+use super::{Core, Error, told};
+use crate::store::escalation::{self, Once, Words};
+use crate::store::{entity, queued};
+
+impl Core {
+    /// Raises the levels of the marks that have not fired before. The rows of the cases are held.
+    pub(super) async fn raise(
+        &self,
+        tx: &DatabaseTransaction,
+        cases: &BTreeMap<Uuid, CaseSnapshot>,
+        marks: &[Marked],
+    ) -> Result<(), Error> {
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let mut fired = escalation::fired(tx, cases.keys().copied()).await?;
+        let people = entity::people(tx, cases.values().map(|case| case.tenant.as_str())).await?;
+        let now = self.clock.now();
+        let mut raised = Vec::new();
+        for marked in marks {
+            let Some(case) = cases.get(&marked.case) else { continue };
+            let people = people.get(&case.tenant).map(Vec::as_slice).unwrap_or_default();
+            raised.extend(self.levels(marked, case, people, now, &mut fired)?);
+        }
+        let event = |row: &escalation::Model| {
+            told(kinds::ESCALATION_RAISED, row, cases.get(&row.case_id).cloned(), now)
+        };
+        self.outbox.put(tx, raised.iter().map(event).collect()).await?;
+        queued::insert(tx, &raised).await?;
+        Ok(escalation::insert(tx, raised).await?)
+    }
+
+    /// The levels that a mark fires for the first time.
+    fn levels(
+        &self,
+        marked: &Marked,
+        case: &CaseSnapshot,
+        people: &[Person],
+        now: Timestamp,
+        fired: &mut HashSet<Once>,
+    ) -> Result<Vec<escalation::Model>, Error> {
+        if case.category() == StateCategory::Closed {
+            return Ok(Vec::new());
+        }
+        let clock = &marked.clock;
+        let package = self.catalog.get(&case.package, &case.package_version);
+        let package =
+            package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))?;
+        let steps = package.ladder(&clock.clock, case.importance().word().unwrap_or(Importance::Medium));
+        let Some(safety_net) = package.safety_net(&clock.clock) else { return Ok(Vec::new()) };
+        let run = clock.run.cast_signed();
+        let mut raised = Vec::new();
+        for (index, step) in steps.iter().enumerate().filter(|(_, step)| step.mark == marked.mark) {
+            if !fired.insert((marked.case, clock.clock.clone(), run, step.level.clone())) {
+                continue;
+            }
+            let Climb { people, vacant } =
+                climb(&steps, index, safety_net, |role| people_of(role, case, people));
+            if people.is_empty() {
+                tracing::error!(tenant = case.tenant, case = case.reference, clock = clock.clock, level = step.level, %safety_net,
+                    "a level has nobody to tell, not even in its safety net: give somebody the role");
+            }
+            raised.push(escalation::Model {
+                id: Uuid::now_v7(),
+                tenant: case.tenant.clone(),
+                case_id: marked.case,
+                reference: case.reference.clone(),
+                clock: clock.clock.clone(),
+                run,
+                level: step.level.clone(),
+                mark: marked.mark.to_string(),
+                people: Words(people),
+                vacant: Words(vacant),
+                actions: Words(step.actions.clone()),
+                raised_at: to_db(now),
+                due_at: time::from_proto(clock.due_at.as_ref()).map(to_db),
+                acknowledged_by: String::new(),
+                acknowledged_at: None,
+                reason: String::new(),
+            });
+        }
+        Ok(raised)
+    }
+}

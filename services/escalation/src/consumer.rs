@@ -1,0 +1,49 @@
+//! Follows the cases, the marks of their clocks, and the people of each entity.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use masar_bus::{Error as BusError, Event, Handler};
+use masar_proto::events::v1::{CaseChanged, ClockMarked, RegistryChanged};
+use masar_proto::kinds;
+use sea_orm::DatabaseTransaction;
+
+use crate::app::{Core, Error, Heard};
+use crate::store::entity;
+
+pub(crate) struct Hear {
+    pub(crate) core: Arc<Core>,
+}
+
+#[async_trait]
+impl Handler for Hear {
+    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+        let mut heard = Heard::default();
+        for event in events {
+            match event.kind.as_str() {
+                kinds::REGISTRY_CHANGED => entity::save(tx, event.decode::<RegistryChanged>()?).await?,
+                kinds::CASE_OPENED | kinds::CASE_CHANGED => {
+                    let case = event.decode::<CaseChanged>()?.case;
+                    heard.case(case.ok_or_else(|| event.unreadable("it has no case"))?).map_err(unusable)?;
+                }
+                kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
+                    heard.mark(event.decode::<ClockMarked>()?).map_err(unusable)?;
+                }
+                _ => {}
+            }
+        }
+        Box::pin(self.core.follow(tx, heard)).await.map_err(unusable)
+    }
+
+    fn committed(&self, _: &[Event]) {
+        self.core.outbox.wake();
+    }
+}
+
+fn unusable(error: Error) -> BusError {
+    match error {
+        Error::Store(error) => BusError::Store(error),
+        Error::Bus(error) => error,
+        error => BusError::Unusable(error.to_string()),
+    }
+}

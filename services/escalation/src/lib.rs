@@ -1,0 +1,60 @@
+//! What happens when it is late?
+
+mod api;
+mod app;
+mod consumer;
+mod store;
+
+use std::sync::Arc;
+
+use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_proto::escalation::v1::escalation_service_server::EscalationServiceServer;
+use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
+use masar_store::Store;
+use masar_workflow::Catalog;
+
+/// The name of the service, and of its consumer on the bus.
+pub const NAME: &str = "escalation";
+/// The services whose events it hears.
+pub const SOURCES: &[&str] = &["cases", "sla", "registry"];
+
+/// What it stands on.
+pub struct Deps {
+    /// Its database.
+    pub store: Store,
+    /// The way to the other services.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Clock,
+    /// The packages whose ladders it climbs.
+    pub catalog: Arc<Catalog>,
+}
+
+/// The service, its tables brought to the newest form.
+///
+/// # Errors
+/// What the database says.
+pub async fn build(deps: Deps) -> Result<Module, BoxError> {
+    let Deps { store, transport, clock, catalog } = deps;
+    store.migrate::<store::Migrator>().await?;
+    let outbox = Outbox::new(NAME);
+    let core = Arc::new(app::Core { outbox: outbox.clone(), catalog, clock });
+    let relay = Relay { store: store.clone(), outbox, transport: Arc::clone(&transport) };
+    let handler = Arc::new(consumer::Hear { core: Arc::clone(&core) });
+    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let server =
+        EscalationServiceServer::new(api::Api { store, core }).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Module {
+        name: "masar.escalation.v1.EscalationService",
+        routes: Arc::new(move |routes| {
+            routes.add_service(server.clone());
+        }),
+        workers: vec![
+            Worker::new("escalation consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            Worker::new("escalation relay", Stage::Relay, async |stop| {
+                relay.run(stop).await;
+                Ok(())
+            }),
+        ],
+    })
+}

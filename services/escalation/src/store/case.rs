@@ -1,0 +1,59 @@
+//! Cases as the cases service last said. A row without a snapshot stands for a case of which only marks were heard.
+#![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
+
+use std::collections::BTreeSet;
+
+use masar_proto::events::v1::CaseSnapshot;
+use masar_store::{chunk_rows, insert_new};
+use prost::Message;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect};
+
+use crate::app::Error;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "cases")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The version of the snapshot; cases count from 1.
+    pub version: i64,
+    /// `CaseSnapshot` in protobuf.
+    pub snapshot: Option<Vec<u8>>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// The case, if it was heard of.
+    pub(crate) fn case(&self) -> Result<Option<CaseSnapshot>, Error> {
+        let case = self.snapshot.as_deref().map(CaseSnapshot::decode).transpose();
+        case.map_err(|error| Error::Text(format!("the stored case {} cannot be read: {error}", self.id)))
+    }
+}
+
+/// The rows of cases, made where there are none, and locked in the order of their ids: whatever happens to a case
+/// happens after what others do to it, even before it is known.
+pub(crate) async fn hold<C: ConnectionTrait>(
+    tx: &C,
+    ids: &BTreeSet<Uuid>,
+) -> Result<Vec<Model>, masar_store::Error> {
+    let row = |id: &Uuid| ActiveModel { id: Set(*id), version: Set(0), snapshot: Set(None) };
+    insert_new(tx, ids.iter().map(row).collect(), [Column::Id]).await?;
+    let rows = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(rows.order_by_asc(Column::Id).lock_exclusive().all(tx).await?)
+}
+
+/// Writes cases as they are now.
+pub(crate) async fn save<C: ConnectionTrait>(tx: &C, cases: Vec<Model>) -> Result<(), DbErr> {
+    for chunk in cases.chunks(chunk_rows(3)) {
+        let models = chunk.iter().map(|case| ActiveModel::from(case.clone()).reset_all());
+        let conflict =
+            OnConflict::column(Column::Id).update_columns([Column::Version, Column::Snapshot]).to_owned();
+        Entity::insert_many(models).on_conflict(conflict).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Escalations: every level that fired, and who has taken notice.
+#![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
+
+use std::collections::HashSet;
+
+use masar_store::insert_all;
+use sea_orm::entity::prelude::*;
+use sea_orm::{ConnectionTrait, FromJsonQueryResult, IntoActiveModel, QuerySelect};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "escalations")]
+pub struct Model {
+    /// Version 7, so that the newest id is the newest escalation.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub tenant: String,
+    pub case_id: Uuid,
+    pub reference: String,
+    pub clock: String,
+    /// Counts the runs of the clock on its case (T13).
+    pub run: i32,
+    pub level: String,
+    pub mark: String,
+    /// Who was told.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub people: Words,
+    /// The roles that nobody held.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub vacant: Words,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub actions: Words,
+    pub raised_at: ChronoDateTimeUtc,
+    pub due_at: Option<ChronoDateTimeUtc>,
+    /// Empty while nobody has taken notice.
+    pub acknowledged_by: String,
+    pub acknowledged_at: Option<ChronoDateTimeUtc>,
+    /// What whoever took notice will do.
+    pub reason: String,
+}
+
+/// Words in one column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Words(pub Vec<String>);
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What happens once: a level, by case, clock and run.
+pub(crate) type Once = (Uuid, String, i32, String);
+
+/// The levels of cases that have fired.
+pub(crate) async fn fired<C: ConnectionTrait>(
+    tx: &C,
+    cases: impl Iterator<Item = Uuid>,
+) -> Result<HashSet<Once>, DbErr> {
+    let levels = Entity::find().filter(Column::CaseId.is_in(cases)).select_only();
+    let levels = levels.columns([Column::CaseId, Column::Clock, Column::Run, Column::Level]);
+    Ok(levels.into_tuple::<Once>().all(tx).await?.into_iter().collect())
+}
+
+/// Writes new escalations.
+pub(crate) async fn insert<C: ConnectionTrait>(tx: &C, rows: Vec<Model>) -> Result<(), masar_store::Error> {
+    insert_all(tx, rows.into_iter().map(IntoActiveModel::into_active_model).collect()).await
+}
+
+/// An escalation of the tenant, locked.
+pub(crate) async fn locked<C: ConnectionTrait>(
+    tx: &C,
+    tenant: &str,
+    id: Uuid,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).filter(Column::Tenant.eq(tenant)).lock_exclusive().one(tx).await
+}
+
+/// Writes an escalation as it is now.
+pub(crate) async fn update<C: ConnectionTrait>(tx: &C, row: Model) -> Result<(), DbErr> {
+    ActiveModel::from(row).reset_all().update(tx).await.map(drop)
+}

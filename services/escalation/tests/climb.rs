@@ -1,0 +1,254 @@
+//! Ladders on both databases: which level fires when, whom it tells, and that it does so once.
+
+mod support;
+
+use anyhow::Result;
+use masar_proto::common::v1::{Importance, StateCategory};
+use masar_proto::escalation::v1::ListEscalationsRequest;
+use masar_proto::events::v1::CaseSnapshot;
+use masar_proto::{kinds, time};
+use masar_testkit::on_each_database;
+use support::{Bench, absent, complaint, due, everybody, person, without};
+
+/// The marks of the ladder of a complaint of medium importance, as sla writes them, and what each fires.
+const MEDIUM: [(&str, &str, &[&str], &[&str]); 6] = [
+    ("75%", "L0", &["roads-1", "roads-manager"], &[]),
+    ("breach", "L1", &["roads-manager"], &["require_reason"]),
+    ("breach + 2 business_days", "L2", &["roads-director"], &[]),
+    ("breach + 5 business_days", "L3", &["quality"], &["add_to_queue:cx_review"]),
+    ("breach + 10 business_days", "L4", &["head"], &[]),
+    ("breach + 20 business_days", "L5", &["officer"], &[]),
+];
+
+async fn all_marks(bench: &Bench, case: &CaseSnapshot, run: u32) -> Result<()> {
+    for mark in ["50%", "90%"].into_iter().chain(MEDIUM.map(|(mark, ..)| mark)) {
+        bench.mark(case, run, mark).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_complaint_climbs_every_level_once() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let case = complaint();
+        bench.people(&everybody()).await?;
+        bench.case(&case).await?;
+        all_marks(&bench, &case, 1).await?;
+        for (mark, level, people, actions) in MEDIUM {
+            let (kind, told) = bench.told().await?;
+            assert_eq!((kind.as_str(), told.level.as_str()), (kinds::ESCALATION_RAISED, level));
+            assert_eq!(
+                (told.mark.as_str(), told.people, told.actions),
+                (mark, strings(people), strings(actions))
+            );
+            assert_eq!((told.case.as_ref(), told.vacant.len(), told.run), (Some(&case), 0, 1));
+            assert_eq!(time::from_proto(told.due_at.as_ref()), Some(due()));
+        }
+        let listed = bench.list(Default::default()).await?;
+        for (escalation, (mark, level, people, actions)) in listed.iter().rev().zip(MEDIUM) {
+            assert_eq!((escalation.mark.as_str(), escalation.level.as_str()), (mark, level));
+            assert_eq!((&escalation.people, &escalation.actions), (&strings(people), &strings(actions)));
+            assert_eq!((&escalation.reference, &escalation.case_id), (&case.reference, &case.case_id));
+        }
+
+        // What the CX team reviews.
+        let wanted = ListEscalationsRequest { queue: "cx_review".to_owned(), ..Default::default() };
+        let reviewed = bench.list(wanted).await?;
+        assert_eq!(reviewed.iter().map(|one| one.level.as_str()).collect::<Vec<_>>(), ["L3"]);
+
+        // The same marks as new events, before and after a restart.
+        all_marks(&bench, &case, 1).await?;
+        bench.restart().await?;
+        all_marks(&bench, &case, 1).await?;
+        assert_eq!(bench.levels().await?, MEDIUM.map(|(_, level, ..)| level));
+        // Another run is another promise, and what is told next shows that nothing was told twice.
+        bench.mark(&case, 2, "breach").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!((told.run, told.level.as_str()), (2, "L1"));
+        assert_eq!(bench.levels().await?.len(), 7);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_newest_case_decides_which_ladder_and_who_is_told() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let old = complaint();
+        let new = CaseSnapshot {
+            version: 2,
+            importance: Importance::High.into(),
+            department: "PARKS".to_owned(),
+            handler: String::new(),
+            ..old.clone()
+        };
+        bench.people(&everybody()).await?;
+        bench.case(&new).await?;
+        bench.case(&old).await?;
+        bench.mark(&old, 1, "75%").await?;
+        bench.mark(&old, 1, "50%").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!((told.level.as_str(), told.mark.as_str()), ("L0", "50%"));
+        assert_eq!((told.people, told.vacant), (strings(&["parks-manager"]), strings(&["handler"])));
+        assert_eq!(told.case, Some(new));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_vacant_level_goes_to_the_next_and_says_so() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let case = complaint();
+        bench.people(&without(&["department_director"])).await?;
+        bench.case(&case).await?;
+        bench.mark(&case, 1, "breach + 2 business_days").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!(told.level, "L2");
+        assert_eq!((told.people, told.vacant), (strings(&["quality"]), strings(&["department_director"])));
+        // The next level still fires for itself.
+        bench.mark(&case, 1, "breach + 5 business_days").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!((told.level.as_str(), told.people, told.vacant.len()), ("L3", strings(&["quality"]), 0));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_is_absent_counts_as_nobody() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let case = complaint();
+        let mut people = without(&["case_handler", "department_manager"]);
+        people.push(absent(person("roads-1", "ROADS", "case_handler")));
+        people.push(absent(person("roads-manager", "ROADS", "department_manager")));
+        bench.people(&people).await?;
+        bench.case(&case).await?;
+        bench.mark(&case, 1, "75%").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!(told.people, strings(&["roads-director"]));
+        assert_eq!(told.vacant, strings(&["handler", "department_manager"]));
+        // Back at work.
+        bench.people(&everybody()).await?;
+        bench.mark(&case, 1, "breach").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!((told.people, told.vacant.len()), (strings(&["roads-manager"]), 0));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_ladder_without_people_ends_in_its_safety_net() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let case = complaint();
+        bench.people(&[person("admin", "", "tenant_admin")]).await?;
+        bench.case(&case).await?;
+        bench.mark(&case, 1, "breach + 10 business_days").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!(told.people, strings(&["admin"]));
+        assert_eq!(told.vacant, strings(&["head_of_entity", "oversight_officer"]));
+        // Without anybody at all the level is at least on the list.
+        bench.people(&[]).await?;
+        bench.mark(&case, 1, "breach + 20 business_days").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!((told.level.as_str(), told.people.len()), ("L5", 0));
+        assert_eq!(bench.levels().await?, ["L4", "L5"]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_mark_waits_for_its_case() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let (early, other) = (complaint(), complaint());
+        bench.people(&everybody()).await?;
+        bench.mark(&early, 1, "75%").await?;
+        bench.mark(&early, 1, "breach").await?;
+        bench.mark(&early, 1, "breach").await?;
+        bench.case(&other).await?;
+        bench.restart().await?;
+        assert_eq!(bench.levels().await?, [""; 0]);
+        bench.case(&early).await?;
+        assert_eq!(bench.levels().await?, ["L0", "L1"]);
+        for level in ["L0", "L1"] {
+            assert_eq!(bench.told().await?.1.level, level);
+        }
+        // They have waited once.
+        bench.case(&CaseSnapshot { version: 2, ..early.clone() }).await?;
+        assert_eq!(bench.levels().await?, ["L0", "L1"]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_over_climbs_no_further() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let closed = |case: &CaseSnapshot| CaseSnapshot {
+            version: 2,
+            category: StateCategory::Closed.into(),
+            ..case.clone()
+        };
+        let (case, early, answered) = (complaint(), complaint(), complaint());
+        bench.people(&everybody()).await?;
+        bench.case(&case).await?;
+        bench.mark(&case, 1, "75%").await?;
+        assert_eq!(bench.told().await?.1.level, "L0");
+        bench.case(&closed(&case)).await?;
+        bench.mark(&case, 1, "breach").await?;
+        // Closed before we heard of it.
+        bench.mark(&early, 1, "breach").await?;
+        bench.case(&closed(&early)).await?;
+        // Answered is not yet over: what was late was late.
+        bench.case(&CaseSnapshot { category: StateCategory::Resolved.into(), ..answered.clone() }).await?;
+        bench.mark(&answered, 1, "breach").await?;
+        assert_eq!(bench.told().await?.1.case_id, answered.case_id);
+        assert_eq!(bench.levels().await?, ["L0", "L1"]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn cases_from_elsewhere_climb_once_they_are_ours() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let case = CaseSnapshot { historical: true, ..complaint() };
+        bench.people(&everybody()).await?;
+        bench.case(&case).await?;
+        bench.mark(&case, 1, "breach").await?;
+        assert_eq!(bench.levels().await?, [""; 0]);
+        bench.case(&CaseSnapshot { version: 2, historical: false, ..case.clone() }).await?;
+        assert_eq!(bench.told().await?.1.level, "L1");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_climbed_is_parked_and_not_lost() -> Result<()> {
+    on_each_database(|url| async move {
+        let bench = Bench::start(url).await?;
+        let case = CaseSnapshot { package_version: "9.0.0".to_owned(), ..complaint() };
+        bench.case(&case).await?;
+        bench.mark(&case, 1, "breach").await?;
+        let (parked, _) = masar_bus::parked::list(&bench.store().await?, 10, "").await?;
+        let problem = parked.iter().filter_map(|parked| parked.error.as_deref()).collect::<Vec<_>>();
+        assert!(matches!(problem.as_slice(), [one] if one.contains("complaint 9.0.0")), "{problem:?}");
+        Ok(())
+    })
+    .await
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,10 @@
+//! Telling: what an event says to whom, as deliveries that the workers then make.
+
+mod core;
+mod occasion;
+mod payload;
+mod recipients;
+mod text;
+
+pub(crate) use self::core::Core;
+pub(crate) use occasion::{Occasion, What};

@@ -1,0 +1,53 @@
+//! Hears what happens to cases, and who the people of each entity are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use masar_bus::{Error as BusError, Event, Handler};
+use masar_proto::events::v1::RegistryChanged;
+use masar_proto::kinds;
+use masar_store::insert_new;
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
+
+use crate::app::{Core, Occasion};
+use crate::store::{delivery, entity, webhook};
+
+pub(crate) struct Hear {
+    pub(crate) core: Arc<Core>,
+}
+
+#[async_trait]
+impl Handler for Hear {
+    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+        for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
+            entity::keep(tx, &event.decode::<RegistryChanged>()?).await?;
+        }
+        let occasions: Vec<_> =
+            events.iter().filter_map(|event| Occasion::read(event).transpose()).collect::<Result<_, _>>()?;
+        if occasions.is_empty() {
+            return Ok(());
+        }
+        let telling = occasions.iter().filter(|occasion| occasion.tells_people());
+        let entities = entity::of(tx, telling.map(|occasion| occasion.case.tenant.clone()).collect()).await?;
+        let tenants: BTreeSet<_> = occasions.iter().map(|occasion| occasion.case.tenant.as_str()).collect();
+        let webhooks = webhook::of(tx, tenants).await?;
+        // Whoever is meant twice by one message gets it once.
+        let deliveries: BTreeMap<_, _> = occasions
+            .iter()
+            .flat_map(|occasion| {
+                self.core.deliveries(occasion, entities.get(&occasion.case.tenant), &webhooks)
+            })
+            .map(|delivery| (delivery.id, delivery))
+            .collect();
+        let rows =
+            deliveries.into_values().map(|delivery| delivery.into_active_model().reset_all()).collect();
+        insert_new(tx, rows, [delivery::Column::Id]).await?;
+        Ok(())
+    }
+
+    fn committed(&self, _: &[Event]) {
+        self.core.mail.notify_one();
+        self.core.webhooks.notify_one();
+    }
+}

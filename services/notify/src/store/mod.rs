@@ -1,0 +1,36 @@
+//! The tables of notify.
+
+pub(crate) mod delivery;
+pub(crate) mod entity;
+pub(crate) mod webhook;
+
+use masar_store::CreateTables;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        let mut migrations = masar_bus::migrations();
+        migrations.push(Box::new(CreateTables {
+            name: "m0002_notify",
+            tables: |schema| {
+                vec![
+                    schema.create_table_from_entity(delivery::Entity),
+                    schema.create_table_from_entity(entity::Entity),
+                    schema.create_table_from_entity(webhook::Entity),
+                ]
+            },
+            indexes: &[
+                "CREATE INDEX deliveries_due ON deliveries (channel, next_attempt_at, id) WHERE next_attempt_at IS NOT NULL",
+                "CREATE INDEX deliveries_newest ON deliveries (tenant, created_at, id)",
+                "CREATE INDEX deliveries_status ON deliveries (tenant, status, created_at, id)",
+                "CREATE INDEX deliveries_case ON deliveries (tenant, case_id, created_at, id)",
+                "CREATE INDEX deliveries_reference ON deliveries (tenant, reference, created_at, id)",
+                "CREATE UNIQUE INDEX webhooks_url ON webhooks (tenant, url)",
+            ],
+            postgres: &[],
+        }));
+        migrations
+    }
+}

@@ -1,0 +1,44 @@
+//! Leases: one attempt at a time, and the last one counts.
+
+use anyhow::{Context, Result};
+use jiff::SignedDuration;
+use masar_store::{DatabaseUrl, Store, insert_all};
+use masar_testkit::on_each_database;
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+
+use super::case::{letter, start};
+use crate::NAME;
+use crate::store::Migrator;
+use crate::store::delivery::{DELIVERED, EMAIL, Entity, Model, claim, next_due, settle};
+
+#[tokio::test]
+async fn what_is_taken_for_lost_is_taken_again_and_the_lost_attempt_says_nothing() -> Result<()> {
+    on_each_database(async |url| {
+        let store = Store::connect(&url.parse::<DatabaseUrl>()?, NAME).await?;
+        store.migrate::<Migrator>().await?;
+        let tx = store.begin().await?;
+        insert_all(&tx, vec![letter().into_active_model().reset_all()]).await?;
+        tx.commit().await?;
+
+        let (now, lost) = (start(), start() + SignedDuration::from_mins(2));
+        let first = claim(&store, EMAIL, [], (now, lost), 10).await?.pop().context("it is due")?;
+        let early = lost - SignedDuration::from_secs(1);
+        assert_eq!(claim(&store, EMAIL, [], (early, lost), 10).await?, []);
+        assert_eq!(claim(&store, "webhook", [], (lost, lost), 10).await?, []);
+        // Whoever has it under way does not take it twice, however late it is.
+        assert_eq!(next_due(&store, EMAIL, [first.id]).await?, None);
+        assert_eq!(claim(&store, EMAIL, [first.id], (lost, lost), 10).await?, []);
+        let second = claim(&store, EMAIL, [], (lost, lost), 10).await?.pop().context("it came back")?;
+        assert_eq!((first.attempts, second.attempts), (1, 2));
+
+        let tx = store.begin().await?;
+        let done = |delivery: &Model| Model { status: DELIVERED.to_owned(), lease: None, ..delivery.clone() };
+        assert!(!settle(&tx, first.lease.context("a lease")?, done(&first)).await?);
+        assert!(settle(&tx, second.lease.context("a lease")?, done(&second)).await?);
+        tx.commit().await?;
+        let kept = Entity::find_by_id(first.id).one(store.reader()).await?.context("it is there")?;
+        assert_eq!((kept.status.as_str(), kept.attempts), (DELIVERED, 2));
+        Ok(())
+    })
+    .await
+}
