@@ -7,29 +7,33 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use masar_store::{Store, insert_new, time};
+use sea_orm::sea_query::{Order, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::tables::inbox;
-use crate::{Delivery, Error, Event, Transport, parked, trace};
+use crate::{Delivery, Error, Event, Now, Transport, metrics, parked, trace};
 
 /// Events of one transaction at most, when that many wait.
 const MOST: usize = 1_000;
 /// How long an event id is remembered: longer than any redelivery can take.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(72);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
+/// Event ids that are forgotten in one statement, so that the events that arrive need not wait for all of them.
+const FORGOTTEN: u64 = 2_000;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a service does with events.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// Handles events that were not seen before, those of one subject oldest first, in one transaction.
     ///
-    /// On an error all is rolled back and each event is tried alone; one that fails alone is parked, unless trying
-    /// again can help.
+    /// On an error all is rolled back. When trying again can help, all are tried again, as often as it takes; otherwise
+    /// each event is tried alone, and one that fails alone is parked.
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), Error>;
 
     /// Called after the commit with the events that were handled.
@@ -48,6 +52,8 @@ pub struct Consumer {
     pub handler: Arc<dyn Handler>,
     /// Where they come from.
     pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub now: Now,
 }
 
 impl Consumer {
@@ -58,17 +64,20 @@ impl Consumer {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
         let mut deliveries = self.transport.subscribe(self.name, self.sources).await?;
         let mut forget = tokio::time::interval(FORGET_EVERY);
-        loop {
+        // In no fixed order: however much arrives, old event ids are forgotten too.
+        while !stop.is_cancelled() {
             tokio::select! {
-                biased;
                 () = stop.cancelled() => return Ok(()),
                 batch = gather(&mut deliveries) => match batch {
                     Some(batch) => self.take(batch, &stop).await,
                     None => return Ok(()),
                 },
-                _ = forget.tick() => self.forget().await,
+                _ = forget.tick() => if self.forget().await {
+                    forget.reset_immediately();
+                },
             }
         }
+        Ok(())
     }
 
     async fn take(&self, batch: Vec<Delivery>, stop: &CancellationToken) {
@@ -86,7 +95,18 @@ impl Consumer {
 
     /// Handles a batch, or else each of its events alone. False when it was told to stop before all was settled.
     async fn settle(&self, events: &[Event], stop: &CancellationToken) -> bool {
-        let Err(error) = self.commit(events, None).await else { return true };
+        let mut backoff = Backoff::new(SHORTEST_PAUSE);
+        let error = loop {
+            match self.commit(events, None).await {
+                Ok(()) => return true,
+                Err(error) if error.is_retryable() => {
+                    if !self.wait(&error, events.len(), &mut backoff, stop).await {
+                        return false;
+                    }
+                }
+                Err(error) => break error,
+            }
+        };
         tracing::info!(consumer = self.name, %error, events = events.len(), "a batch failed: each event is tried alone");
         for event in events {
             if !self.settle_alone(event, stop).await {
@@ -98,7 +118,7 @@ impl Consumer {
 
     async fn settle_alone(&self, event: &Event, stop: &CancellationToken) -> bool {
         let alone = std::slice::from_ref(event);
-        let mut pause = SHORTEST_PAUSE;
+        let mut backoff = Backoff::new(SHORTEST_PAUSE);
         loop {
             let Err(mut error) = self.commit(alone, None).await else { return true };
             if !error.is_retryable() {
@@ -112,40 +132,76 @@ impl Consumer {
                     Err(trouble) => error = trouble,
                 }
             }
-            tracing::warn!(consumer = self.name, %error, "the event is tried again");
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            if !self.wait(&error, 1, &mut backoff, stop).await {
                 return false;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Waits before events are tried again. False when it was told to stop.
+    async fn wait(
+        &self,
+        error: &Error,
+        events: usize,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> bool {
+        tracing::warn!(consumer = self.name, %error, events, "events are tried again");
+        stop.run_until_cancelled(backoff.pause()).await.is_some()
     }
 
     /// One transaction: records the events as seen, and handles those that are new, or parks them for their failure.
     async fn commit(&self, events: &[Event], failure: Option<&Error>) -> Result<(), Error> {
+        let now = (self.now)();
         let tx = self.store.begin().await?;
-        let new = unseen(&tx, events).await?;
-        let held = parked::subjects(&tx).await?;
+        let new = unseen(&tx, events, now).await?;
+        let mut held = parked::subjects(&tx).await?;
+        parked::lock(&tx, &mut held, &new).await?;
         let (waiting, new): (Vec<_>, Vec<_>) =
             new.into_iter().partition(|event| failure.is_some() || held.contains(&event.subject));
-        parked::park(&tx, waiting, failure).await?;
+        held.extend(waiting.iter().map(|event| event.subject.clone()));
+        let parked = waiting.len();
+        parked::park(&tx, waiting, failure, now).await?;
         if !new.is_empty() {
             self.handler.handle(&tx, &new).await?;
         }
         tx.commit().await?;
+        metrics::consumed(self.name, new.len());
+        metrics::parked(self.name, parked, held.len());
         self.handler.committed(&new);
         Ok(())
     }
 
-    async fn forget(&self) {
-        let before = time::to_db(Timestamp::now().saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN));
-        let result = async {
-            let tx = self.store.begin().await?;
-            inbox::Entity::delete_many().filter(inbox::Column::SeenAt.lt(before)).exec(&tx).await?;
-            Ok::<_, Error>(tx.commit().await?)
-        };
-        if let Err(error) = result.await {
-            tracing::warn!(consumer = self.name, %error, "old event ids could not be forgotten; tried again later");
+    /// Forgets the oldest event ids. True when there are more.
+    async fn forget(&self) -> bool {
+        match self.forget_some().await {
+            Ok(forgotten) => forgotten == FORGOTTEN,
+            Err(error) => {
+                tracing::warn!(consumer = self.name, %error, "old event ids could not be forgotten; tried again later");
+                false
+            }
         }
+    }
+
+    async fn forget_some(&self) -> Result<u64, Error> {
+        let before = (self.now)().saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
+        // An event was made before it was seen, and its id begins with that time: so the primary key leads to the old
+        // ones, and what is kept costs nothing.
+        let made = u64::try_from(before.as_millisecond()).unwrap_or(0);
+        let made = Uuid::new_v7(uuid::Timestamp::from_unix_time(made / 1_000, 0, 0, 0));
+        let oldest = Query::select()
+            .column(inbox::Column::EventId)
+            .from(inbox::Entity)
+            .and_where(inbox::Column::EventId.lt(made))
+            .and_where(inbox::Column::SeenAt.lt(time::to_db(before)))
+            .order_by(inbox::Column::EventId, Order::Asc)
+            .limit(FORGOTTEN)
+            .to_owned();
+        let tx = self.store.begin().await?;
+        let forget = inbox::Entity::delete_many().filter(inbox::Column::EventId.in_subquery(oldest));
+        let forgotten = forget.exec(&tx).await?.rows_affected;
+        tx.commit().await?;
+        Ok(forgotten)
     }
 }
 
@@ -161,8 +217,8 @@ async fn gather(deliveries: &mut mpsc::Receiver<Delivery>) -> Option<Vec<Deliver
     Some(batch)
 }
 
-async fn unseen(tx: &DatabaseTransaction, events: &[Event]) -> Result<Vec<Event>, Error> {
-    let seen_at = time::to_db(Timestamp::now());
+async fn unseen(tx: &DatabaseTransaction, events: &[Event], now: Timestamp) -> Result<Vec<Event>, Error> {
+    let seen_at = time::to_db(now);
     let mut ids = HashSet::new();
     let rows = events
         .iter()

@@ -20,6 +20,9 @@ pub enum Error {
     /// The transport did not take or deliver a message; the relay sends it again.
     #[error("the message was not delivered: {0}")]
     Transport(String),
+    /// The broker cannot carry our messages until somebody mends it.
+    #[error("{0}")]
+    Topology(String),
     /// Another event of its subject was parked before: that one must be settled first.
     #[error("the event `{0}` of the same subject was parked before: settle that one first")]
     Held(uuid::Uuid),
@@ -35,7 +38,11 @@ impl Error {
         match self {
             Self::Store(error) => error.is_retryable(),
             Self::Transport(_) => true,
-            Self::Data { .. } | Self::Unusable(_) | Self::Held(_) | Self::NotParked(_) => false,
+            Self::Data { .. }
+            | Self::Unusable(_)
+            | Self::Topology(_)
+            | Self::Held(_)
+            | Self::NotParked(_) => false,
         }
     }
 }

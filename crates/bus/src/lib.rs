@@ -4,22 +4,33 @@
 //! [`Transport`] and deletes them when it confirms; a [`Consumer`] records what it has seen in the transaction of what
 //! it does. So effects in our databases happen exactly once, and the events of one subject stay in order.
 
+mod backoff;
 mod consumer;
 mod error;
 mod event;
 mod local;
+mod metrics;
 mod outbox;
 pub mod parked;
+mod rabbit;
 mod relay;
 mod tables;
 mod trace;
 mod transport;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 pub use consumer::{Consumer, Handler};
 pub use error::Error;
 pub use event::Event;
 pub use local::LocalTransport;
 pub use outbox::Outbox;
+pub use rabbit::RabbitTransport;
 pub use relay::Relay;
 pub use tables::migrations;
 pub use transport::{Delivery, Message, PARTITIONS, Transport, partition_of};
+
+/// Tells the time: the bus itself never looks at the clock on the wall.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -1,6 +1,6 @@
 //! Events that failed alone: kept with their error, and their subject held, until somebody retries or drops them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use masar_store::{Store, insert_all, page, time};
@@ -85,12 +85,37 @@ pub(crate) async fn subjects<C: ConnectionTrait>(db: &C) -> Result<HashSet<Strin
     Ok(subjects.into_tuple::<String>().all(db).await?.into_iter().collect())
 }
 
+/// Locks what is parked of the subjects of these events, so that nobody settles it before the caller has committed, and
+/// strikes those off the held that were settled in the meantime. Otherwise an event could be parked behind others that
+/// are no longer there, and nobody would come for it.
+pub(crate) async fn lock(
+    tx: &DatabaseTransaction,
+    held: &mut HashSet<String>,
+    events: &[Event],
+) -> Result<(), Error> {
+    let concerned: BTreeSet<&str> =
+        events.iter().map(|event| event.subject.as_str()).filter(|subject| held.contains(*subject)).collect();
+    if concerned.is_empty() {
+        return Ok(());
+    }
+    let rows = parked::Entity::find()
+        .select_only()
+        .column(parked::Column::Subject)
+        .filter(parked::Column::Subject.is_in(concerned.iter().copied()))
+        .order_by_asc(parked::Column::Id)
+        .lock_exclusive();
+    let still: HashSet<String> = rows.into_tuple::<String>().all(tx).await?.into_iter().collect();
+    held.retain(|subject| still.contains(subject) || !concerned.contains(subject.as_str()));
+    Ok(())
+}
+
 pub(crate) async fn park(
     tx: &DatabaseTransaction,
     events: Vec<Event>,
     failure: Option<&Error>,
+    now: Timestamp,
 ) -> Result<(), Error> {
-    let parked_at = time::to_db(Timestamp::now());
+    let parked_at = time::to_db(now);
     let row = |event: Event| parked::ActiveModel {
         id: NotSet,
         event_id: Set(event.id),
@@ -115,8 +140,9 @@ async fn find<C: ConnectionTrait>(db: &C, event: Uuid) -> Result<parked::Model, 
 async fn behind(tx: &DatabaseTransaction, first: &parked::Model) -> Result<Vec<parked::Model>, Error> {
     let same = parked::Entity::find()
         .filter(parked::Column::Subject.eq(first.subject.as_str()))
-        .order_by_asc(parked::Column::Id)
-        .lock_exclusive();
+        .order_by_asc(parked::Column::Id);
+    // The locks may have had to wait for a consumer that parked more: only a second look shows what it added.
+    same.clone().lock_exclusive().all(tx).await?;
     let rows = same.all(tx).await?;
     match rows.first() {
         Some(head) if head.id == first.id => Ok(rows),

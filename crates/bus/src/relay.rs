@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use masar_store::Store;
+use masar_store::{Store, time};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::outbox::event;
 use crate::tables::outbox;
-use crate::{Error, Message, Outbox, PARTITIONS, Transport};
+use crate::{Error, Message, Now, Outbox, PARTITIONS, Transport, metrics};
 
 /// Events of one message: packing is worth half as much again in throughput.
 const PACKED: usize = 256;
@@ -22,7 +23,6 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long a message on its way may still be confirmed when the service stops.
 const GRACE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Moves the events of one service from its outbox to the transport.
 pub struct Relay {
@@ -32,25 +32,26 @@ pub struct Relay {
     pub outbox: Outbox,
     /// Where the events go.
     pub transport: Arc<dyn Transport>,
+    /// The time, to tell how long events wait.
+    pub now: Now,
 }
 
 impl Relay {
     /// Works until it is told to stop. What is on its way then has a moment to be confirmed; the rest stays in the
     /// outbox for the next start.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = SHORTEST_PAUSE;
+        let mut backoff = Backoff::new(SHORTEST_PAUSE);
         while !stop.is_cancelled() {
             match self.drain(&stop).await {
                 Ok(()) => {
-                    pause = SHORTEST_PAUSE;
+                    backoff.reset();
                     // Woken, or after a while: a wake-up may have been missed.
                     let woken = tokio::time::timeout(POLL, self.outbox.woken());
                     stop.run_until_cancelled(woken).await;
                 }
                 Err(error) => {
                     tracing::warn!(service = self.outbox.service(), %error, "events wait in the outbox");
-                    stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    stop.run_until_cancelled(backoff.pause()).await;
                 }
             }
         }
@@ -61,6 +62,7 @@ impl Relay {
     async fn drain(&self, stop: &CancellationToken) -> Result<(), Error> {
         while !stop.is_cancelled() {
             let rows = self.oldest().await?;
+            self.tell_age(rows.first());
             if rows.is_empty() {
                 return Ok(());
             }
@@ -75,12 +77,18 @@ impl Relay {
                     Err(error) => failure = Some(error),
                 }
             }
+            metrics::published(self.outbox.service(), confirmed.len());
             self.delete(confirmed).await?;
             if let Some(error) = failure {
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    fn tell_age(&self, oldest: Option<&outbox::Model>) {
+        let age = oldest.map(|row| (self.now)().duration_since(time::from_db(row.time)));
+        metrics::outbox_age(self.outbox.service(), age.unwrap_or_default());
     }
 
     async fn oldest(&self) -> Result<Vec<outbox::Model>, Error> {

@@ -14,7 +14,7 @@ use crate::{Error, Event};
 pub const PARTITIONS: u16 = 8;
 
 /// The version of the message format.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// The partition of a subject: FNV-1a of its bytes. Part of the wire contract, so it must never change.
 #[must_use]
@@ -60,7 +60,8 @@ impl Message {
     }
 }
 
-/// A message at a consumer. Dropped without `done`, it comes again.
+/// A message at a consumer. Dropped without `done`, it comes again, and those behind it in its partition too: whoever
+/// drops one must not handle these before.
 #[derive(Debug)]
 pub struct Delivery {
     /// The message.

@@ -1,0 +1,80 @@
+//! Connections to the broker: opened, and opened again when they break.
+
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties, Event};
+
+use super::topology::{Topology, broken};
+use crate::Error;
+use crate::backoff::Backoff;
+
+/// How long a broker may take to let us in and to declare what is missing.
+const OPENING: Duration = Duration::from_secs(60);
+/// Seconds without a sign of life after which a connection is given up.
+const HEARTBEAT: u16 = 10;
+
+/// The way to one broker.
+pub(super) struct Link {
+    uri: AMQPUri,
+    pub(super) topology: Topology,
+}
+
+impl Link {
+    pub(super) fn new(url: &str, topology: Topology) -> Result<Self, Error> {
+        // The text itself may hold a password: it is not repeated.
+        let mut uri: AMQPUri = url.parse().map_err(|problem| {
+            Error::Topology(format!(
+                "the address of RabbitMQ cannot be used ({problem}): write amqp://USER:PASSWORD@HOST/VHOST"
+            ))
+        })?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        Ok(Self { uri, topology })
+    }
+
+    /// A connection on which everything is declared. The name is for those who look at the broker.
+    pub(super) async fn open(&self, name: &str) -> Result<Connection, Error> {
+        let (host, port) = (&self.uri.authority.host, self.uri.authority.port);
+        let properties = ConnectionProperties::default().with_connection_name(format!("masar {name}").into());
+        let opened = Box::pin(tokio::time::timeout(OPENING, async {
+            let connection =
+                Connection::connect_uri(self.uri.clone(), properties).await.map_err(|error| {
+                    Error::Transport(format!("RabbitMQ at {host}:{port} does not let us in: {error}"))
+                })?;
+            self.topology.declare(&connection).await?;
+            Ok(connection)
+        }));
+        let late = || Error::Transport(format!("RabbitMQ at {host}:{port} does not answer"));
+        opened.await.map_err(|_| late())?
+    }
+
+    /// A new connection, as soon as there can be one.
+    pub(super) async fn reopen(&self, name: &str, backoff: &mut Backoff) -> Connection {
+        loop {
+            match self.open(name).await {
+                Ok(connection) => {
+                    tracing::info!(name, "connected to RabbitMQ");
+                    return connection;
+                }
+                Err(error) => tracing::warn!(name, %error, "not connected to RabbitMQ; tried again"),
+            }
+            backoff.pause().await;
+        }
+    }
+}
+
+/// Waits until something on a connection breaks, and says what.
+pub(super) async fn breakage(events: impl Stream<Item = Event>) -> Error {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Error(error) => return broken(error),
+            Event::ConnectionBlocked(reason) => {
+                tracing::warn!(reason, "RabbitMQ takes no messages for now; they wait in the outbox");
+            }
+            _ => {}
+        }
+    }
+    Error::Transport("the connection to RabbitMQ is gone".to_owned())
+}
