@@ -7,14 +7,17 @@ use include_dir::{Dir, include_dir};
 use jiff::Timestamp;
 use masar_domain::{Identity, Role, TenantCode};
 use masar_proto::intake::v1::SubmitCaseRequest;
-use masar_proto::{json, time};
+use masar_proto::time;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+
+use crate::cli;
 
 static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../demo");
 /// The folder of the entities' files in it.
 const REGISTRY: &str = "registry";
 const CASES: &str = "sample-cases.jsonl";
+/// How its lines become cases.
+const MAPPING: &str = "mappings/sample-cases.yaml";
 
 /// What a file says of an entity and its people; the registry checks the rest.
 #[derive(Deserialize)]
@@ -90,81 +93,20 @@ fn entities() -> Result<Vec<Entity>> {
 /// # Errors
 /// When the compiled-in data are damaged, which a test excludes.
 pub fn cases(now: Timestamp) -> Result<Vec<(String, SubmitCaseRequest)>> {
-    let all = DEMO.get_file(CASES).and_then(|file| file.contents_utf8()).unwrap_or_default();
-    let lines = all.lines().map(serde_json::from_str::<Value>);
-    let mut cases = Vec::new();
-    for line in lines {
-        let line = line.context("a sample case cannot be read")?;
-        let received_at: Timestamp = text(&line, "/received_at").parse()?;
-        if text(&line, "/case_type") != "complaint" || received_at > now {
-            continue;
-        }
-        cases.push((
-            text(&line, "/entity/code"),
-            SubmitCaseRequest {
-                case_type: "complaint".to_owned(),
-                source_system: text(&line, "/source_system"),
-                external_ref: text(&line, "/external_ref"),
-                idempotency_key: String::new(),
-                received_at: Some(time::to_proto(received_at)),
-                form: Some(json::to_struct(&form(&line))),
-                historical: false,
-                closed_at: None,
-            },
-        ));
-    }
-    Ok(cases)
-}
-
-fn text(line: &Value, at: &str) -> String {
-    line.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// The intake form of a sample case: its fields under the form's names.
-fn form(line: &Value) -> Value {
-    let mut form = Map::new();
-    let plain = [
-        "channel",
-        "language",
-        "centre",
-        "journey_stage",
-        "phase",
-        "category",
-        "subject",
-        "description",
-        "desired_outcome",
-        "safety_risk",
-        "vulnerable",
-    ];
-    for (name, at) in plain.map(|name| (name, format!("/{name}"))).into_iter().chain([
-        ("entity", "/entity/code".to_owned()),
-        ("service", "/service/code".to_owned()),
-        ("importance_provisional", "/importance".to_owned()),
-        ("customer", "/customer".to_owned()),
-    ]) {
-        if let Some(value) = line.pointer(&at).filter(|value| !value.is_null()) {
-            form.insert(name.to_owned(), without_nulls(value.clone()));
-        }
-    }
-    if let Some(Value::Object(centre)) = form.get("centre").cloned() {
-        form.insert("centre".to_owned(), centre.get("code").cloned().unwrap_or_else(|| json!("")));
-    }
-    Value::Object(form)
-}
-
-/// A value without the fields that say nothing.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let said = fields.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(said.map(|(name, value)| (name, without_nulls(value))).collect())
-        }
-        other => other,
-    }
+    let text = |file| DEMO.get_file(file).and_then(|file| file.contents_utf8()).unwrap_or_default();
+    let plan = cli::shipped(MAPPING, text(MAPPING))?;
+    let rows = (1..).zip(text(CASES).lines()).map(|(number, line)| cli::Row::json(number, line.to_owned()));
+    // Of the lines, the mapping takes those that this form is for.
+    let cases = rows.filter_map(|row| plan.map(&row).ok()).filter(|mapped| {
+        time::from_proto(mapped.case.received_at.as_ref()).is_some_and(|received_at| received_at <= now)
+    });
+    Ok(cases.filter_map(|mapped| Some((mapped.tenant?, mapped.case))).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use masar_proto::json;
+
     use super::*;
 
     #[test]

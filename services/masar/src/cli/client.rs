@@ -37,27 +37,43 @@ impl tonic::service::Interceptor for Who {
     }
 }
 
-/// Connects as the person or system that the arguments name; without any, as the demo's call centre.
+/// A connection, and who asks over it; the entity may differ from call to call.
+pub(crate) struct Way {
+    channel: Channel,
+    authorization: MetadataValue<Ascii>,
+}
+
+impl Way {
+    /// Connects as the person or system that the arguments name; without any, as the demo's call centre.
+    pub(crate) async fn open(access: &Access) -> Result<Self> {
+        let authorization = match (&access.token, &access.api_key, &access.person) {
+            (Some(token), ..) => format!("Bearer {token}"),
+            (_, Some(key), _) => format!("ApiKey {key}"),
+            (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
+            (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder())?.api_key),
+        };
+        let authorization =
+            authorization.parse().context("the credentials have characters that no header takes")?;
+        let endpoint = Endpoint::from_shared(access.server.clone())?
+            .tcp_nodelay(true)
+            .connect_timeout(Duration::from_secs(5));
+        let channel = endpoint.connect().await;
+        let channel = channel
+            .with_context(|| format!("nobody answers at {}: is `masar up` running?", access.server))?;
+        Ok(Self { channel, authorization })
+    }
+
+    /// Calls for an entity; without one, for the only one that the caller acts for.
+    pub(crate) fn asking(&self, tenant: Option<&str>) -> Result<Asking> {
+        let tenant = tenant.map(|tenant| tenant.parse().with_context(|| format!("`{tenant}` is no tenant")));
+        let who = Who { authorization: self.authorization.clone(), tenant: tenant.transpose()? };
+        Ok(InterceptedService::new(self.channel.clone(), who))
+    }
+}
+
+/// Connects, for the entity that the arguments name.
 pub(crate) async fn connect(access: &Access) -> Result<Asking> {
-    let authorization = match (&access.token, &access.api_key, &access.person) {
-        (Some(token), ..) => format!("Bearer {token}"),
-        (_, Some(key), _) => format!("ApiKey {key}"),
-        (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
-        (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder())?.api_key),
-    };
-    let who = Who {
-        authorization: authorization
-            .parse()
-            .context("the credentials have characters that no header takes")?,
-        tenant: access.tenant.as_deref().map(str::parse).transpose().context("--tenant is no code")?,
-    };
-    let endpoint = Endpoint::from_shared(access.server.clone())?
-        .tcp_nodelay(true)
-        .connect_timeout(Duration::from_secs(5));
-    let channel = endpoint.connect().await;
-    let channel =
-        channel.with_context(|| format!("nobody answers at {}: is `masar up` running?", access.server))?;
-    Ok(InterceptedService::new(channel, who))
+    Way::open(access).await?.asking(access.tenant.as_deref())
 }
 
 /// What the server refused, in a sentence.

@@ -6,6 +6,7 @@ mod clock;
 mod config;
 mod desk;
 mod due;
+mod import;
 mod submit;
 mod up;
 mod workflow;
@@ -19,6 +20,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
 use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions};
 use serde_json::Value;
+
+/// How files of other systems become cases, which the demo's own file does as well.
+pub(crate) use self::import::{Row, shipped};
 
 /// Case management for government customer experience.
 #[derive(Parser)]
@@ -81,6 +85,8 @@ enum Command {
     Token,
     /// Submit a complaint.
     Submit(submit::Arguments),
+    /// Import cases from a CSV file or JSON lines, by a mapping.
+    Import(import::Arguments),
     /// Read and move cases.
     #[command(subcommand)]
     Case(case::Command),
@@ -102,11 +108,20 @@ enum Command {
 }
 
 /// An answer in both of its forms.
+#[derive(Debug)]
 struct Answer {
     /// For people; ends with a line break.
     table: String,
     /// For programs.
     json: Value,
+}
+
+/// An answer that is printed, and yet not what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+struct Unsuccessful {
+    answer: Answer,
+    problem: String,
 }
 
 impl Answer {
@@ -147,7 +162,12 @@ fn local(at: Option<&prost_types::Timestamp>) -> String {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments.command, &arguments.access).and_then(|answer| Ok(print(arguments.output, &answer)?)) {
+    let answered = run(arguments.command, &arguments.access).or_else(|error| {
+        let Unsuccessful { answer, problem } = error.downcast()?;
+        print(arguments.output, &answer)?;
+        Err(anyhow::anyhow!(problem))
+    });
+    match answered.and_then(|answer| Ok(print(arguments.output, &answer)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell when standard error is closed too.
@@ -172,6 +192,7 @@ fn run(command: Command, access: &Access) -> Result<Answer> {
         match command {
             Command::Up(arguments) => Box::pin(up::run(arguments, access)).await,
             Command::Submit(arguments) => submit::run(arguments, access).await,
+            Command::Import(arguments) => Box::pin(import::run(arguments, access)).await,
             Command::Case(command) => case::run(command, access).await,
             Command::Queue(command) => desk::queue(command, access).await,
             Command::Task(command) => desk::task(command, access).await,
