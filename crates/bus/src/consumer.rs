@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::tables::inbox;
-use crate::{Delivery, Error, Event, Now, Transport, metrics, parked, trace};
+use crate::{Delivery, Desk, Error, Event, Now, Transport, metrics, parked, trace};
 
 /// Events of one transaction at most, when that many wait.
 const MOST: usize = 1_000;
@@ -57,6 +57,12 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    /// Where people see to what this consumer could not handle.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        Desk { name: self.name, store: self.store.clone(), handler: Arc::clone(&self.handler) }
+    }
+
     /// Works until it is told to stop or the transport ends; a batch that was begun is finished.
     ///
     /// # Errors

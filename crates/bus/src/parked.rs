@@ -1,6 +1,7 @@
 //! Events that failed alone: kept with their error, and their subject held, until somebody retries or drops them.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use masar_store::{Store, insert_all, page, time};
@@ -24,59 +25,73 @@ pub struct Parked {
     pub parked_at: Timestamp,
 }
 
-/// A page of what is parked, oldest first, and the token of the next page.
-///
-/// # Errors
-/// `PageToken`, or what the database says.
-pub async fn list(store: &Store, size: u32, token: &str) -> Result<(Vec<Parked>, String), Error> {
-    let size = page::size(size);
-    let after = page::decode::<i64>(token)?.unwrap_or(0);
-    let rows = parked::Entity::find().filter(parked::Column::Id.gt(after)).order_by_asc(parked::Column::Id);
-    let mut rows = rows.limit(size + 1).all(store.reader()).await?;
-    let next = page::cut(&mut rows, size, |row| row.id)?;
-    Ok((rows.into_iter().map(from_row).collect(), next))
+/// What is parked at a consumer, and what can be done about it.
+#[derive(Clone)]
+pub struct Desk {
+    /// Name of the consumer.
+    pub name: &'static str,
+    /// Its database.
+    pub store: Store,
+    /// What it does with events.
+    pub handler: Arc<dyn Handler>,
 }
 
-/// One parked event.
-///
-/// # Errors
-/// `NotParked`, or what the database says.
-pub async fn show(store: &Store, event: Uuid) -> Result<Parked, Error> {
-    Ok(from_row(find(store.reader(), event).await?))
-}
-
-/// Handles an event again and, when it succeeds, those held behind it, in order and in one transaction.
-///
-/// # Errors
-/// `Held` when another must go first, or why it still fails; then all stays as it was.
-pub async fn retry(store: &Store, handler: &dyn Handler, event: Uuid) -> Result<usize, Error> {
-    let tx = store.begin().await?;
-    let first = find(&tx, event).await?;
-    let rows = behind(&tx, &first).await?;
-    let events: Vec<_> = rows.into_iter().map(|row| from_row(row).event).collect();
-    handler.handle(&tx, &events).await?;
-    forget(&tx, &events).await?;
-    tx.commit().await?;
-    handler.committed(&events);
-    Ok(events.len())
-}
-
-/// Gives an event up, and handles those held behind it.
-///
-/// # Errors
-/// Why those behind it fail; then all stays as it was.
-pub async fn give_up(store: &Store, handler: &dyn Handler, event: Uuid) -> Result<usize, Error> {
-    let tx = store.begin().await?;
-    let first = find(&tx, event).await?;
-    let mut events: Vec<_> = behind(&tx, &first).await?.into_iter().map(|row| from_row(row).event).collect();
-    forget(&tx, &events).await?;
-    events.remove(0);
-    if !events.is_empty() {
-        handler.handle(&tx, &events).await?;
+impl Desk {
+    /// A page of what is parked of a tenant, oldest first, and the token of the next page.
+    ///
+    /// # Errors
+    /// `PageToken`, or what the database says.
+    pub async fn list(&self, tenant: &str, size: u32, token: &str) -> Result<(Vec<Parked>, String), Error> {
+        let size = page::size(size);
+        let after = page::decode::<i64>(token)?.unwrap_or(0);
+        let rows = parked::Entity::find()
+            .filter(parked::Column::Tenant.eq(tenant))
+            .filter(parked::Column::Id.gt(after))
+            .order_by_asc(parked::Column::Id);
+        let mut rows = rows.limit(size + 1).all(self.store.reader()).await?;
+        let next = page::cut(&mut rows, size, |row| row.id)?;
+        Ok((rows.into_iter().map(from_row).collect(), next))
     }
-    tx.commit().await?;
-    handler.committed(&events);
-    Ok(events.len())
+
+    /// One parked event of a tenant.
+    ///
+    /// # Errors
+    /// `NotParked`, or what the database says.
+    pub async fn show(&self, tenant: &str, event: Uuid) -> Result<Parked, Error> {
+        Ok(from_row(find(self.store.reader(), tenant, event).await?))
+    }
+
+    /// Handles an event again and, when it succeeds, those held behind it, in order and in one transaction.
+    ///
+    /// # Errors
+    /// `Held` when another must go first, or why it still fails; then all stays as it was.
+    pub async fn retry(&self, tenant: &str, event: Uuid) -> Result<usize, Error> {
+        self.settle(tenant, event, 0).await
+    }
+
+    /// Gives an event up, and handles those held behind it.
+    ///
+    /// # Errors
+    /// Why those behind it fail; then all stays as it was.
+    pub async fn give_up(&self, tenant: &str, event: Uuid) -> Result<usize, Error> {
+        self.settle(tenant, event, 1).await
+    }
+
+    /// Releases an event and those behind it, and handles them without the first `given_up`.
+    async fn settle(&self, tenant: &str, event: Uuid, given_up: usize) -> Result<usize, Error> {
+        let tx = self.store.begin().await?;
+        let first = find(&tx, tenant, event).await?;
+        let mut events: Vec<_> =
+            behind(&tx, &first).await?.into_iter().map(|row| from_row(row).event).collect();
+        forget(&tx, &events).await?;
+        events.drain(..given_up);
+        if !events.is_empty() {
+            self.handler.handle(&tx, &events).await?;
+        }
+        tx.commit().await?;
+        self.handler.committed(&events);
+        Ok(events.len())
+    }
 }
 
 /// The subjects that are held. There are none on a good day, and then this costs next to nothing.
@@ -132,8 +147,9 @@ pub(crate) async fn park(
     Ok(insert_all(tx, events.into_iter().map(row).collect()).await?)
 }
 
-async fn find<C: ConnectionTrait>(db: &C, event: Uuid) -> Result<parked::Model, Error> {
-    let row = parked::Entity::find().filter(parked::Column::EventId.eq(event)).one(db).await?;
+async fn find<C: ConnectionTrait>(db: &C, tenant: &str, event: Uuid) -> Result<parked::Model, Error> {
+    let of_tenant = parked::Entity::find().filter(parked::Column::Tenant.eq(tenant));
+    let row = of_tenant.filter(parked::Column::EventId.eq(event)).one(db).await?;
     row.ok_or(Error::NotParked(event))
 }
 

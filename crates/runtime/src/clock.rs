@@ -58,6 +58,13 @@ impl Clock {
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
+    /// What tells this time to those who know no more of clocks.
+    #[must_use]
+    pub fn teller(&self) -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
+        let clock = self.clone();
+        Arc::new(move || clock.now())
+    }
+
     /// Waits until the time is `at` or later.
     pub async fn sleep_until(&self, at: Timestamp) {
         let speed = match &self.0 {

@@ -21,6 +21,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `postgres://...`, or `sqlite:FOLDER`; unset: SQLite below the data folder.
     pub database: Option<String>,
+    /// `amqp://...` of RabbitMQ; unset: events stay within the process, which then runs every service.
+    pub amqp: Option<String>,
+    /// Services that run in other processes.
+    pub peers: Peers,
     /// Who may call.
     pub auth: AuthSettings,
     /// Logs and traces.
@@ -33,6 +37,14 @@ pub struct Settings {
     pub workflows: Vec<PathBuf>,
     /// Files with the reference data of entities, loaded at the start.
     pub registry: Vec<PathBuf>,
+}
+
+/// Where services answer that run in other processes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Peers {
+    /// `http://HOST:PORT` of intake, which `cases` asks for what is accepted and not opened yet.
+    pub intake: Option<String>,
 }
 
 /// Bounds of a process.
@@ -62,6 +74,8 @@ impl Default for Settings {
             data_folder: PathBuf::from("masar-data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
             database: None,
+            amqp: None,
+            peers: Peers::default(),
             auth: AuthSettings::default(),
             telemetry: TelemetrySettings::default(),
             limits: Limits::default(),
@@ -146,7 +160,7 @@ impl Settings {
     #[must_use]
     pub fn shown(&self) -> Value {
         let mut shown = serde_json::to_value(self).unwrap_or_default();
-        for secret in ["/auth/jwt/hs256_secret", "/database", "/mail/smtp"] {
+        for secret in ["/auth/jwt/hs256_secret", "/database", "/amqp", "/mail/smtp"] {
             if let Some(Value::String(text)) = shown.pointer_mut(secret) {
                 *text = masked(text);
             }

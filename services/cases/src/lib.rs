@@ -9,7 +9,7 @@ mod store;
 
 use std::sync::Arc;
 
-use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::cases::v1::case_service_server::CaseServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Peer, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
@@ -37,20 +37,32 @@ pub struct Deps {
     pub doors: CancellationToken,
 }
 
-/// The service, its tables brought to the newest form.
+/// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
 /// What the database says.
-pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
+pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let Deps { store, transport, clock, catalog, intake, doors } = deps;
     store.migrate::<store::Migrator>().await?;
     let core = app::Core::new(Outbox::new(NAME), Arc::clone(&catalog));
     let writer = app::Act { core: core.clone() };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
-    let relay =
-        Relay { store: store.clone(), outbox: core.outbox.clone(), transport: Arc::clone(&transport) };
+    let relay = Relay {
+        store: store.clone(),
+        outbox: core.outbox.clone(),
+        transport: Arc::clone(&transport),
+        now: clock.teller(),
+    };
     let handler = Arc::new(consumer::Hear { core: core.clone(), clock: clock.clone() });
-    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let consumer = Consumer {
+        name: NAME,
+        sources: SOURCES,
+        store: store.clone(),
+        handler,
+        transport,
+        now: clock.teller(),
+    };
+    let desk = consumer.desk();
     let app = app::App { store, batcher, clock, catalog, changes: core.changes };
     let server = CaseServiceServer::new(api::Api {
         app: Arc::new(app),
@@ -58,7 +70,7 @@ pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
         doors,
     })
     .max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Module {
+    let module = Module {
         name: "masar.cases.v1.CaseService",
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
@@ -74,5 +86,6 @@ pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
                 Ok(())
             }),
         ],
-    })
+    };
+    Ok((module, desk))
 }

@@ -7,7 +7,7 @@ mod store;
 
 use std::sync::Arc;
 
-use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::escalation::v1::escalation_service_server::EscalationServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::Store;
@@ -30,21 +30,30 @@ pub struct Deps {
     pub catalog: Arc<Catalog>,
 }
 
-/// The service, its tables brought to the newest form.
+/// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
 /// What the database says.
-pub async fn build(deps: Deps) -> Result<Module, BoxError> {
+pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog } = deps;
     store.migrate::<store::Migrator>().await?;
     let outbox = Outbox::new(NAME);
-    let core = Arc::new(app::Core { outbox: outbox.clone(), catalog, clock });
-    let relay = Relay { store: store.clone(), outbox, transport: Arc::clone(&transport) };
+    let core = Arc::new(app::Core { outbox: outbox.clone(), catalog, clock: clock.clone() });
+    let relay =
+        Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let handler = Arc::new(consumer::Hear { core: Arc::clone(&core) });
-    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let consumer = Consumer {
+        name: NAME,
+        sources: SOURCES,
+        store: store.clone(),
+        handler,
+        transport,
+        now: clock.teller(),
+    };
+    let desk = consumer.desk();
     let server =
         EscalationServiceServer::new(api::Api { store, core }).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Module {
+    let module = Module {
         name: "masar.escalation.v1.EscalationService",
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
@@ -56,5 +65,6 @@ pub async fn build(deps: Deps) -> Result<Module, BoxError> {
                 Ok(())
             }),
         ],
-    })
+    };
+    Ok((module, desk))
 }

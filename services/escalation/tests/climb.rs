@@ -241,7 +241,7 @@ async fn a_mark_that_cannot_be_climbed_is_parked_and_not_lost() -> Result<()> {
         let case = CaseSnapshot { package_version: "9.0.0".to_owned(), ..complaint() };
         bench.case(&case).await?;
         bench.mark(&case, 1, "breach").await?;
-        let (parked, _) = masar_bus::parked::list(&bench.store().await?, 10, "").await?;
+        let (parked, _) = bench.desk.list(&case.tenant, 10, "").await?;
         let problem = parked.iter().filter_map(|parked| parked.error.as_deref()).collect::<Vec<_>>();
         assert!(matches!(problem.as_slice(), [one] if one.contains("complaint 9.0.0")), "{problem:?}");
         Ok(())

@@ -7,7 +7,7 @@ mod store;
 
 use std::sync::Arc;
 
-use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::intake::v1::intake_service_server::IntakeServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
@@ -30,23 +30,32 @@ pub struct Deps {
     pub catalog: Arc<Catalog>,
 }
 
-/// The service, its tables brought to the newest form.
+/// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
 /// What the database says.
-pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
+pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let Deps { store, transport, clock, catalog } = deps;
     store.migrate::<store::Migrator>().await?;
     let outbox = Outbox::new(NAME);
     let writer = app::Accept { outbox: outbox.clone() };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
     let handler = Arc::new(consumer::Hear { outbox: outbox.clone(), catalog: Arc::clone(&catalog) });
-    let relay = Relay { store: store.clone(), outbox, transport: Arc::clone(&transport) };
-    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let relay =
+        Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
+    let consumer = Consumer {
+        name: NAME,
+        sources: SOURCES,
+        store: store.clone(),
+        handler,
+        transport,
+        now: clock.teller(),
+    };
+    let desk = consumer.desk();
     let server =
         IntakeServiceServer::new(api::Api { app: Arc::new(app::App { store, batcher, clock, catalog }) })
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Module {
+    let module = Module {
         name: "masar.intake.v1.IntakeService",
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
@@ -62,5 +71,6 @@ pub async fn build(deps: Deps) -> Result<Module, masar_store::Error> {
                 Ok(())
             }),
         ],
-    })
+    };
+    Ok((module, desk))
 }

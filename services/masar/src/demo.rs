@@ -24,6 +24,14 @@ const MAPPING: &str = "mappings/sample-cases.yaml";
 struct Entity {
     code: String,
     people: People,
+    #[serde(default)]
+    services: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    code: String,
+    department: String,
 }
 
 /// People stand in the file itself, or in another one that only the import of real data needs.
@@ -79,6 +87,23 @@ pub fn person(id: &str) -> Result<Identity> {
         }
     }
     Err(anyhow!("there is nobody `{id}` in the demo: try lab-permits-1, lab-triage-1 or lab-permits-manager"))
+}
+
+/// Somebody of a demo entity who holds a role; for roles of a department, somebody of that department.
+pub(crate) fn someone(tenant: &str, role: &str, department: &str) -> Option<Identity> {
+    let role = Role(role.to_owned());
+    let entity = entities().ok()?.into_iter().find(|entity| entity.code == tenant)?;
+    let People::Here(people) = entity.people else { return None };
+    let near =
+        |person: &Person| !role.is_of_a_department() || person.department.as_deref() == Some(department);
+    let found = people.into_iter().find(|person| person.roles.contains(&role.0) && near(person))?;
+    person(&found.id).ok()
+}
+
+/// The department that a service of the demo belongs to.
+pub(crate) fn department_of(service: &str) -> Option<String> {
+    let services = entities().ok()?.into_iter().flat_map(|entity| entity.services);
+    services.filter(|known| known.code == service).map(|known| known.department).next()
 }
 
 fn entities() -> Result<Vec<Entity>> {

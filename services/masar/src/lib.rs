@@ -3,4 +3,6 @@
 pub mod cli;
 pub mod credentials;
 pub mod demo;
+mod json;
+mod operations;
 pub mod platform;

@@ -66,7 +66,10 @@ impl OperationsService for Api {
             let next_token = if next.0 == asked.len() { Ok(String::new()) } else { page::encode(&next) };
             let next_token = next_token.map_err(|error| refusal(error.into()))?;
             let events = parked.into_iter().map(|parked| encode(desk, parked, false)).collect();
-            return Ok(Response::new(api::ListParkedResponse { events, page: Some(PageResponse { next_token }) }));
+            return Ok(Response::new(api::ListParkedResponse {
+                events,
+                page: Some(PageResponse { next_token }),
+            }));
         }
         Ok(Response::new(api::ListParkedResponse::default()))
     }
@@ -88,9 +91,14 @@ impl OperationsService for Api {
     ) -> Result<Response<api::RetryParkedResponse>, Status> {
         let caller = caller(&request)?;
         let api::RetryParkedRequest { consumer, event_id } = request.into_inner();
-        let handled =
-            self.desk(&consumer)?.retry(&caller.tenant.0, id(&event_id)?).await.map_err(refusal)?;
-        tracing::info!(consumer, event = event_id, by = caller.identity.subject, handled, "a parked event was retried");
+        let handled = self.desk(&consumer)?.retry(&caller.tenant.0, id(&event_id)?).await.map_err(refusal)?;
+        tracing::info!(
+            consumer,
+            event = event_id,
+            by = caller.identity.subject,
+            handled,
+            "a parked event was retried"
+        );
         Ok(Response::new(api::RetryParkedResponse { handled: u32::try_from(handled).unwrap_or(u32::MAX) }))
     }
 
@@ -102,13 +110,20 @@ impl OperationsService for Api {
         let api::DropParkedRequest { consumer, event_id } = request.into_inner();
         let released =
             self.desk(&consumer)?.give_up(&caller.tenant.0, id(&event_id)?).await.map_err(refusal)?;
-        tracing::warn!(consumer, event = event_id, by = caller.identity.subject, released, "a parked event was given up");
+        tracing::warn!(
+            consumer,
+            event = event_id,
+            by = caller.identity.subject,
+            released,
+            "a parked event was given up"
+        );
         Ok(Response::new(api::DropParkedResponse { released: u32::try_from(released).unwrap_or(u32::MAX) }))
     }
 }
 
 fn id(text: &str) -> Result<Uuid, Status> {
-    text.parse().map_err(|_| refuse::invalid(vec![("event_id".into(), format!("`{text}` is no id of an event"))]))
+    text.parse()
+        .map_err(|_| refuse::invalid(vec![("event_id".into(), format!("`{text}` is no id of an event"))]))
 }
 
 fn encode(desk: &Desk, parked: Parked, whole: bool) -> api::ParkedEvent {

@@ -1,10 +1,11 @@
-//! The platform: every service in one process. Only this file knows which mode it is.
+//! The platform: services in one process, on databases and a bus. Only this file knows which mode it is.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use masar_bus::{LocalTransport, Transport};
+use anyhow::{Context, Result, bail};
+use masar_bus::{Desk, LocalTransport, RabbitTransport, Transport};
 use masar_runtime::config::Settings;
 use masar_runtime::telemetry::Telemetry;
 use masar_runtime::{BoxError, Clock, Host, Module, Peer, Running};
@@ -12,80 +13,153 @@ use masar_store::{DatabaseUrl, Store};
 use masar_workflow::{Catalog, Package, Source};
 use tokio_util::sync::CancellationToken;
 
+use crate::operations;
+
 /// The consumers of the bus and the services that each hears.
-const LINKS: &[(&str, &[&str])] = &[
+pub(crate) const LINKS: &[(&str, &[&str])] = &[
     (masar_intake::NAME, masar_intake::SOURCES),
     (masar_cases::NAME, masar_cases::SOURCES),
     (masar_routing::NAME, masar_routing::SOURCES),
     (masar_sla::NAME, masar_sla::SOURCES),
+    (masar_escalation::NAME, masar_escalation::SOURCES),
+    (masar_notify::NAME, masar_notify::SOURCES),
 ];
+
+/// Every service, in the order in which they are built.
+pub const SERVICES: [&str; 7] = [
+    masar_registry::NAME,
+    masar_intake::NAME,
+    masar_cases::NAME,
+    masar_routing::NAME,
+    masar_sla::NAME,
+    masar_escalation::NAME,
+    masar_notify::NAME,
+];
+
+/// What the services of a process stand on.
+pub struct Ground {
+    /// The configuration.
+    pub settings: Settings,
+    /// Files with the reference data of entities.
+    pub registry_files: Vec<PathBuf>,
+    /// Logs, traces and metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// The time.
+    pub clock: Clock,
+    /// The bus.
+    pub transport: Arc<dyn Transport>,
+}
+
+/// The bus that the configuration names: RabbitMQ, or the one within this process.
+///
+/// # Errors
+/// When RabbitMQ is not reached.
+pub async fn transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
+    Ok(match &settings.amqp {
+        Some(url) => Arc::new(RabbitTransport::connect(url, LINKS).await?),
+        None => Arc::new(LocalTransport::new(LINKS)),
+    })
+}
 
 /// Starts every service in this process.
 ///
 /// # Errors
 /// What stands in the way, and what to do.
-pub async fn start(
-    settings: Settings,
-    registry_files: Vec<PathBuf>,
-    telemetry: Arc<Telemetry>,
-    clock: Clock,
-) -> Result<Running> {
+pub async fn start(ground: Ground) -> Result<Running> {
+    Box::pin(serve(ground, &SERVICES.into())).await
+}
+
+/// Starts some services in this process; the others run elsewhere, on the same bus.
+///
+/// # Errors
+/// What stands in the way, and what to do.
+pub async fn serve(ground: Ground, services: &BTreeSet<&str>) -> Result<Running> {
     let doors = CancellationToken::new();
-    let modules = Box::pin(modules(&settings, registry_files, clock, &doors)).await?;
+    let house =
+        House { doors: doors.clone(), catalog: Arc::new(catalog(&ground.settings.workflows)?), ground };
+    let modules = Box::pin(house.build(services)).await?;
+    let Ground { settings, telemetry, .. } = house.ground;
     Ok(Host::new(settings, telemetry, modules, doors).start().await?)
 }
 
-async fn modules(
-    settings: &Settings,
-    registry_files: Vec<PathBuf>,
-    clock: Clock,
-    doors: &CancellationToken,
-) -> Result<Vec<Module>> {
-    let url = match &settings.database {
-        Some(url) => url.parse()?,
-        None => DatabaseUrl::SqliteFolder(settings.data_folder.join("db")),
-    };
-    let store = async |service| Store::connect(&url, service).await;
-    let transport: Arc<dyn Transport> = Arc::new(LocalTransport::new(LINKS));
-    let catalog = Arc::new(catalog(&settings.workflows)?);
-    let (transport, catalog) = (|| Arc::clone(&transport), || Arc::clone(&catalog));
-    let boxed = |error: BoxError| anyhow::Error::from_boxed(error);
-    let registry = masar_registry::build(masar_registry::Deps {
-        store: store(masar_registry::NAME).await?,
-        transport: transport(),
-        clock: clock.clone(),
-        files: registry_files,
-    });
-    let intake = masar_intake::build(masar_intake::Deps {
-        store: store(masar_intake::NAME).await?,
-        transport: transport(),
-        clock: clock.clone(),
-        catalog: catalog(),
-    })
-    .await?;
-    let cases = masar_cases::build(masar_cases::Deps {
-        store: store(masar_cases::NAME).await?,
-        transport: transport(),
-        clock: clock.clone(),
-        catalog: catalog(),
-        intake: Peer::here(&intake),
-        doors: doors.clone(),
-    });
-    let routing = masar_routing::build(masar_routing::Deps {
-        store: store(masar_routing::NAME).await?,
-        transport: transport(),
-        clock: clock.clone(),
-        catalog: catalog(),
-        doors: doors.clone(),
-    });
-    let sla = masar_sla::build(masar_sla::Deps {
-        store: store(masar_sla::NAME).await?,
-        transport: transport(),
-        clock,
-        catalog: catalog(),
-        doors: doors.clone(),
-    });
-    Ok(vec![registry.await?, intake, cases.await?, routing.await.map_err(boxed)?, sla.await.map_err(boxed)?])
+struct House {
+    ground: Ground,
+    doors: CancellationToken,
+    catalog: Arc<Catalog>,
+}
+
+impl House {
+    async fn build(&self, services: &BTreeSet<&str>) -> Result<Vec<Module>> {
+        let mut modules: Vec<Module> = Vec::new();
+        let mut desks: Vec<Desk> = Vec::new();
+        let mut intake = None;
+        for service in SERVICES.into_iter().filter(|service| services.contains(service)) {
+            let (module, desk) = Box::pin(self.service(service, intake.as_ref())).await?;
+            if service == masar_intake::NAME {
+                intake = Some(Peer::here(&module));
+            }
+            modules.push(module);
+            desks.extend(desk);
+        }
+        modules.push(operations::module(desks));
+        Ok(modules)
+    }
+
+    async fn service(&self, service: &str, intake: Option<&Peer>) -> Result<(Module, Option<Desk>)> {
+        let Ground { settings, registry_files, clock, transport, .. } = &self.ground;
+        let boxed = |error: BoxError| anyhow::Error::from_boxed(error);
+        let (store, transport, clock) = (self.store(service).await?, Arc::clone(transport), clock.clone());
+        let (catalog, doors) = (Arc::clone(&self.catalog), self.doors.clone());
+        let (module, desk) = match service {
+            masar_registry::NAME => {
+                let files = registry_files.clone();
+                let deps = masar_registry::Deps { store, transport, clock, files };
+                return Ok((masar_registry::build(deps).await?, None));
+            }
+            masar_intake::NAME => {
+                masar_intake::build(masar_intake::Deps { store, transport, clock, catalog }).await?
+            }
+            masar_cases::NAME => {
+                let intake = match (intake, &settings.peers.intake) {
+                    (Some(here), _) => here.clone(),
+                    (None, Some(address)) => Peer::there(address.clone())?,
+                    (None, None) => {
+                        bail!("`cases` asks `intake`: set `peers.intake` to its address, or serve both")
+                    }
+                };
+                let deps = masar_cases::Deps { store, transport, clock, catalog, intake, doors };
+                masar_cases::build(deps).await?
+            }
+            masar_routing::NAME => {
+                let deps = masar_routing::Deps { store, transport, clock, catalog, doors };
+                masar_routing::build(deps).await.map_err(boxed)?
+            }
+            masar_sla::NAME => {
+                let deps = masar_sla::Deps { store, transport, clock, catalog, doors };
+                masar_sla::build(deps).await.map_err(boxed)?
+            }
+            masar_escalation::NAME => {
+                let deps = masar_escalation::Deps { store, transport, clock, catalog };
+                masar_escalation::build(deps).await.map_err(boxed)?
+            }
+            masar_notify::NAME => {
+                let (mail, mail_folder) = (settings.mail.clone(), settings.data_folder.join("mail"));
+                let deps = masar_notify::Deps { store, transport, clock, catalog, mail, mail_folder };
+                masar_notify::build(deps).await.map_err(boxed)?
+            }
+            unknown => bail!("there is no service `{unknown}`: use {}", SERVICES.join(", ")),
+        };
+        Ok((module, Some(desk)))
+    }
+
+    async fn store(&self, service: &str) -> Result<Store> {
+        let settings = &self.ground.settings;
+        let url = match &settings.database {
+            Some(url) => url.parse()?,
+            None => DatabaseUrl::SqliteFolder(settings.data_folder.join("db")),
+        };
+        Ok(Store::connect(&url, service).await?)
+    }
 }
 
 /// The shipped packages and those of the folders.

@@ -15,7 +15,7 @@ mod worker;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use masar_bus::{Consumer, Transport};
+use masar_bus::{Consumer, Desk, Transport};
 use masar_proto::notify::v1::notify_service_server::NotifyServiceServer;
 use masar_runtime::config::MailSettings;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
@@ -47,11 +47,11 @@ pub struct Deps {
     pub mail_folder: PathBuf,
 }
 
-/// The service, its tables brought to the newest form.
+/// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
 /// What the database says, or which mail setting cannot be used.
-pub async fn build(deps: Deps) -> Result<Module, BoxError> {
+pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog, mail, mail_folder } = deps;
     store.migrate::<store::Migrator>().await?;
     let mail = Arc::new(post::Mail::new(&mail, mail_folder)?);
@@ -64,10 +64,18 @@ pub async fn build(deps: Deps) -> Result<Module, BoxError> {
     let mail = courier(EMAIL, mail, &core.mail);
     let webhooks = courier(WEBHOOK, webhooks, &core.webhooks);
     let handler = Arc::new(consumer::Hear { core });
-    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let consumer = Consumer {
+        name: NAME,
+        sources: SOURCES,
+        store: store.clone(),
+        handler,
+        transport,
+        now: clock.teller(),
+    };
+    let desk = consumer.desk();
     let server =
         NotifyServiceServer::new(api::Api { store, clock }).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Module {
+    let module = Module {
         name: "masar.notify.v1.NotifyService",
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
@@ -83,5 +91,6 @@ pub async fn build(deps: Deps) -> Result<Module, BoxError> {
                 Ok(())
             }),
         ],
-    })
+    };
+    Ok((module, desk))
 }

@@ -51,12 +51,12 @@ pub async fn build(deps: Deps) -> Result<Module, Error> {
     let Deps { store, transport, clock, files: paths } = deps;
     store.migrate::<store::Migrator>().await?;
     let outbox = Outbox::new(NAME);
-    let registry = Registry::new(store.clone(), outbox.clone(), clock);
+    let registry = Registry::new(store.clone(), outbox.clone(), clock.clone());
     for file in files(&paths)? {
         let change = registry.load(&Seed::read(&file)?).await.map_err(|error| error.within(&file))?;
         tracing::info!(file = %file.display(), version = change.version, changed = change.changed, "entity loaded");
     }
-    let relay = Relay { store, outbox, transport };
+    let relay = Relay { store, outbox, transport, now: clock.teller() };
     let server = RegistryServiceServer::new(api::Api(registry)).max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
         name: "masar.registry.v1.RegistryService",

@@ -7,7 +7,7 @@ mod store;
 
 use std::sync::Arc;
 
-use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::routing::v1::routing_service_server::RoutingServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
@@ -33,23 +33,35 @@ pub struct Deps {
     pub doors: CancellationToken,
 }
 
-/// The service, its tables brought to the newest form.
+/// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
 /// What the database says.
-pub async fn build(deps: Deps) -> Result<Module, BoxError> {
+pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog, doors } = deps;
     store.migrate::<store::Migrator>().await?;
     let core = app::Core::load(&store, Outbox::new(NAME), catalog).await?;
     let writer = app::Act { core: Arc::clone(&core) };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
-    let relay =
-        Relay { store: store.clone(), outbox: core.outbox.clone(), transport: Arc::clone(&transport) };
+    let relay = Relay {
+        store: store.clone(),
+        outbox: core.outbox.clone(),
+        transport: Arc::clone(&transport),
+        now: clock.teller(),
+    };
     let handler = Arc::new(consumer::Hear { core: Arc::clone(&core) });
-    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let consumer = Consumer {
+        name: NAME,
+        sources: SOURCES,
+        store: store.clone(),
+        handler,
+        transport,
+        now: clock.teller(),
+    };
+    let desk = consumer.desk();
     let server = RoutingServiceServer::new(api::Api { store, batcher, core, clock, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Module {
+    let module = Module {
         name: "masar.routing.v1.RoutingService",
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
@@ -65,5 +77,6 @@ pub async fn build(deps: Deps) -> Result<Module, BoxError> {
                 Ok(())
             }),
         ],
-    })
+    };
+    Ok((module, desk))
 }

@@ -9,7 +9,7 @@ mod worker;
 
 use std::sync::{Arc, Mutex};
 
-use masar_bus::{Consumer, Outbox, Relay, Transport};
+use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::sla::v1::sla_service_server::SlaServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::Store;
@@ -35,23 +35,32 @@ pub struct Deps {
     pub doors: CancellationToken,
 }
 
-/// The service, its tables brought to the newest form and its calendars compiled.
+/// The service and its desk for parked events, its tables brought to the newest form and its calendars compiled.
 ///
 /// # Errors
 /// What the database says, or which calendar cannot be used.
-pub async fn build(deps: Deps) -> Result<Module, BoxError> {
+pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog, doors } = deps;
     store.migrate::<store::Migrator>().await?;
     let outbox = Outbox::new(NAME);
     let promises = app::Promises::load(&store).await?;
     let keeper = Arc::new(app::Keeper::new(outbox.clone(), Arc::clone(&promises), clock.clone()));
-    let timers = worker::Timers { store: store.clone(), keeper: Arc::clone(&keeper), clock };
-    let relay = Relay { store: store.clone(), outbox, transport: Arc::clone(&transport) };
+    let timers = worker::Timers { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
+    let relay =
+        Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let handler = Arc::new(consumer::Hear { keeper: Arc::clone(&keeper), changed: Mutex::default() });
-    let consumer = Consumer { name: NAME, sources: SOURCES, store: store.clone(), handler, transport };
+    let consumer = Consumer {
+        name: NAME,
+        sources: SOURCES,
+        store: store.clone(),
+        handler,
+        transport,
+        now: clock.teller(),
+    };
+    let desk = consumer.desk();
     let server = SlaServiceServer::new(api::Api { store, keeper, promises, catalog, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Module {
+    let module = Module {
         name: "masar.sla.v1.SlaService",
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
@@ -67,5 +76,6 @@ pub async fn build(deps: Deps) -> Result<Module, BoxError> {
                 Ok(())
             }),
         ],
-    })
+    };
+    Ok((module, desk))
 }

@@ -32,10 +32,13 @@ impl MigratorTrait for Migrator {
 }
 
 /// An event of a subject that carries a number.
+/// The entity of all events.
+pub(crate) const TENANT: &str = "DEMO-MUN";
+
 pub(crate) fn event(subject: &str, number: i64) -> Event {
     Event::new(
         "test.happened",
-        "DEMO-MUN",
+        TENANT,
         &subject,
         Timestamp::UNIX_EPOCH,
         &Payload { seconds: number, nanos: 0 },

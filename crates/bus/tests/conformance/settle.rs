@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use masar_bus::{parked, partition_of};
+use masar_bus::{Desk, partition_of};
 use masar_store::Store;
 use sea_orm::DbBackend;
 use uuid::Uuid;
 
-use crate::bench::{Bench, ONE, event, on_each, query};
+use crate::bench::{Bench, ONE, TENANT, event, on_each, query};
 use crate::recorder::{Gate, Recorder};
 
 const PARKED: &str = "SELECT count(*) AS n FROM parked";
@@ -28,12 +28,13 @@ async fn until_blocked(store: &Store, missed: impl AsyncFn() -> Result<bool>) ->
 }
 
 /// Two events of one subject are parked: the id of the first, whose poison is gone.
-async fn park(bench: &Bench, store: &Store, one: &Recorder) -> Result<Uuid> {
+async fn park(bench: &Bench, store: &Store, one: &Arc<Recorder>) -> Result<Uuid> {
     bench.relay();
     bench.tell(vec![event("a", 13), event("a", 14)]).await?;
     one.until_query(store, PARKED, 2).await?;
     one.heal();
-    Ok(parked::list(store, 1, "").await?.0[0].event.id)
+    let desk = Desk { name: "one", store: store.clone(), handler: one.clone() };
+    Ok(desk.list(TENANT, 1, "").await?.0[0].event.id)
 }
 
 #[tokio::test]
@@ -44,8 +45,8 @@ async fn what_arrives_while_its_subject_is_retried_comes_behind_it() -> Result<(
         let first = park(&bench, &store, &one).await?;
         let gate = Gate::new(one.clone(), 13);
         let retry = tokio::spawn({
-            let (store, gate) = (store.clone(), Arc::clone(&gate));
-            async move { parked::retry(&store, gate.as_ref(), first).await }
+            let desk = Desk { name: "one", store: store.clone(), handler: gate.clone() };
+            async move { desk.retry(TENANT, first).await }
         });
         gate.reached.notified().await;
         bench.tell(vec![event("a", 15)]).await?;
@@ -72,8 +73,8 @@ async fn a_retry_takes_along_what_is_parked_at_that_moment() -> Result<()> {
         bench.tell(vec![event("a", 15), event(&mate.unwrap(), 99)]).await?;
         gate.reached.notified().await;
         let retry = tokio::spawn({
-            let (store, one) = (store.clone(), one.clone());
-            async move { parked::retry(&store, one.as_ref(), first).await }
+            let desk = Desk { name: "one", store: store.clone(), handler: one.clone() };
+            async move { desk.retry(TENANT, first).await }
         });
         until_blocked(&store, async || Ok(retry.is_finished())).await?;
         gate.open.notify_one();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use masar_bus::{Delivery, Event, LocalTransport, Message, Transport, partition_of};
+use masar_bus::{Delivery, Desk, Event, LocalTransport, Message, Transport, partition_of};
 use masar_domain::{Identity, Role, TenantCode};
 use masar_escalation::{Deps, NAME, SOURCES, build};
 use masar_proto::common::v1::{Importance, StateCategory};
@@ -39,6 +39,8 @@ pub(crate) struct Bench {
     /// Moves the time.
     pub(crate) hand: Hand,
     module: Module,
+    /// Where its parked events are seen to.
+    pub(crate) desk: Desk,
     stop: CancellationToken,
     workers: JoinSet<Result<(), BoxError>>,
     deliveries: Receiver<Delivery>,
@@ -50,10 +52,10 @@ impl Bench {
     pub(crate) async fn start(url: String) -> Result<Self> {
         let transport = Arc::new(LocalTransport::new(&[(NAME, SOURCES), (EAR, &[NAME])]));
         let (clock, hand) = Clock::manual(at("2026-11-15T07:00:00Z"));
-        let (module, stop, workers) = run(&url, Arc::clone(&transport), clock.clone()).await?;
+        let (module, desk, stop, workers) = run(&url, Arc::clone(&transport), clock.clone()).await?;
         let deliveries = transport.subscribe(EAR, &[NAME]).await?;
         let (heard, events) = (HashSet::new(), VecDeque::new());
-        Ok(Self { url, transport, clock, hand, module, stop, workers, deliveries, heard, events })
+        Ok(Self { url, transport, clock, hand, module, desk, stop, workers, deliveries, heard, events })
     }
 
     /// Ends the service and starts it again on the same database.
@@ -62,7 +64,7 @@ impl Bench {
         while let Some(ended) = self.workers.join_next().await {
             ended?.map_err(anyhow::Error::from_boxed)?;
         }
-        (self.module, self.stop, self.workers) =
+        (self.module, self.desk, self.stop, self.workers) =
             run(&self.url, Arc::clone(&self.transport), self.clock.clone()).await?;
         Ok(())
     }
@@ -175,17 +177,17 @@ impl Bench {
     }
 }
 
-type Built = (Module, CancellationToken, JoinSet<Result<(), BoxError>>);
+type Built = (Module, Desk, CancellationToken, JoinSet<Result<(), BoxError>>);
 
 async fn run(url: &str, transport: Arc<LocalTransport>, clock: Clock) -> Result<Built> {
     let store = Store::connect(&url.parse::<DatabaseUrl>()?, NAME).await?;
     let deps = Deps { store, transport, clock, catalog: Arc::new(Catalog::shipped()?) };
-    let mut module = build(deps).await.map_err(anyhow::Error::from_boxed)?;
+    let (mut module, desk) = build(deps).await.map_err(anyhow::Error::from_boxed)?;
     let (stop, mut workers) = (CancellationToken::new(), JoinSet::new());
     for worker in std::mem::take(&mut module.workers) {
         workers.spawn((worker.run)(stop.clone()));
     }
-    Ok((module, stop, workers))
+    Ok((module, desk, stop, workers))
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {

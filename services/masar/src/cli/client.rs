@@ -17,6 +17,9 @@ use crate::demo;
 /// How long a token that the command line issues for the demo is good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3_600);
 
+/// A server that says nothing for so long is asked whether it is still there, so that no stream waits for ever.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
 /// A connection that says who asks.
 pub(crate) type Asking = InterceptedService<Channel, Who>;
 
@@ -56,7 +59,8 @@ impl Way {
             authorization.parse().context("the credentials have characters that no header takes")?;
         let endpoint = Endpoint::from_shared(access.server.clone())?
             .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs(5));
+            .connect_timeout(Duration::from_secs(5))
+            .http2_keep_alive_interval(KEEP_ALIVE);
         let channel = endpoint.connect().await;
         let channel = channel
             .with_context(|| format!("nobody answers at {}: is `masar up` running?", access.server))?;

@@ -6,11 +6,12 @@ use masar_proto::common::v1::PageRequest;
 use masar_proto::routing::v1::routing_service_client::RoutingServiceClient;
 use masar_proto::routing::v1::{
     AssignRequest, ClaimNextRequest, ClaimRequest, ExplainRequest, ListQueuesRequest, ListTasksRequest,
-    ReleaseRequest, RerouteRequest, Task,
+    Queue, ReleaseRequest, RerouteRequest, Task, WatchQueueRequest,
 };
+use serde_json::json;
 
 use super::client::{connect, refused};
-use super::{Access, Answer, local, table};
+use super::{Access, Answer, Output, local, print, table};
 
 /// What can be asked of queues.
 #[derive(Subcommand)]
@@ -24,6 +25,11 @@ pub(crate) enum QueueCommand {
         /// Only those that nobody holds.
         #[arg(long)]
         waiting: bool,
+    },
+    /// A queue's counts now and after every change, until Ctrl-C.
+    Watch {
+        /// Code of the queue.
+        queue: String,
     },
     /// Which rule put a case where it is.
     Explain {
@@ -72,28 +78,13 @@ pub(crate) enum TaskCommand {
 }
 
 /// Answers about queues.
-pub(crate) async fn queue(command: QueueCommand, access: &Access) -> Result<Answer> {
+pub(crate) async fn queue(command: QueueCommand, access: &Access, output: Output) -> Result<Answer> {
     let mut client = RoutingServiceClient::new(connect(access).await?);
     match command {
         QueueCommand::List => {
             let request = ListQueuesRequest::default();
             let found = client.list_queues(request).await.map_err(|status| refused(&status))?.into_inner();
-            let rows = found.queues.iter().map(|queue| {
-                let label = queue.label.clone().unwrap_or_default();
-                let [waiting, claimed, breached] =
-                    [queue.waiting, queue.claimed, queue.breached].map(|n| n.to_string());
-                [
-                    queue.code.clone(),
-                    label.en,
-                    waiting,
-                    claimed,
-                    breached,
-                    local(queue.oldest_queued_at.as_ref()),
-                    local(queue.next_due_at.as_ref()),
-                ]
-            });
-            let text =
-                table(["queue", "name", "waiting", "claimed", "late", "oldest since", "next due"], rows);
+            let text = queues(&found.queues);
             Answer::of(&found, "masar.routing.v1.ListQueuesResponse", text)
         }
         QueueCommand::Show { queue, waiting } => {
@@ -102,6 +93,15 @@ pub(crate) async fn queue(command: QueueCommand, access: &Access) -> Result<Answ
             let found = client.list_tasks(request).await.map_err(|status| refused(&status))?.into_inner();
             let text = tasks(&found.tasks);
             Answer::of(&found, "masar.routing.v1.ListTasksResponse", text)
+        }
+        QueueCommand::Watch { queue } => {
+            let request = WatchQueueRequest { queue };
+            let mut seen = client.watch_queue(request).await.map_err(|status| refused(&status))?.into_inner();
+            while let Some(queue) = seen.message().await.map_err(|status| refused(&status))? {
+                let text = queues(std::slice::from_ref(&queue));
+                print(output, &Answer::of(&queue, "masar.routing.v1.Queue", text)?)?;
+            }
+            Ok(Answer { table: "the server has stopped\n".to_owned(), json: json!({"stopped": true}) })
         }
         QueueCommand::Explain { case } => {
             let request = ExplainRequest { case };
@@ -142,6 +142,24 @@ pub(crate) async fn task(command: TaskCommand, access: &Access) -> Result<Answer
     let task = task.map_err(|status| refused(&status))?.into_inner();
     let text = tasks(std::slice::from_ref(&task));
     Answer::of(&task, "masar.routing.v1.Task", text)
+}
+
+fn queues(queues: &[Queue]) -> String {
+    let rows = queues.iter().map(|queue| {
+        let label = queue.label.clone().unwrap_or_default();
+        let [waiting, claimed, breached] =
+            [queue.waiting, queue.claimed, queue.breached].map(|n| n.to_string());
+        [
+            queue.code.clone(),
+            label.en,
+            waiting,
+            claimed,
+            breached,
+            local(queue.oldest_queued_at.as_ref()),
+            local(queue.next_due_at.as_ref()),
+        ]
+    });
+    table(["queue", "name", "waiting", "claimed", "late", "oldest since", "next due"], rows)
 }
 
 fn tasks(tasks: &[Task]) -> String {

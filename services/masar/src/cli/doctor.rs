@@ -58,7 +58,10 @@ fn configuration(file: Option<&std::path::Path>) -> Check {
         Ok(settings) => settings.problems(),
         Err(error) => vec![error.to_string()],
     };
-    Check { what: "configuration", finding: Some(problems.join("; ")).filter(|problems| !problems.is_empty()) }
+    Check {
+        what: "configuration",
+        finding: Some(problems.join("; ")).filter(|problems| !problems.is_empty()),
+    }
 }
 
 async fn health(asking: &Asking) -> Check {
@@ -68,7 +71,10 @@ async fn health(asking: &Asking) -> Check {
 }
 
 async fn parked(asking: &Asking) -> Check {
-    let request = ListParkedRequest { page: Some(PageRequest { size: 500, ..Default::default() }), ..Default::default() };
+    let request = ListParkedRequest {
+        page: Some(PageRequest { size: 500, ..Default::default() }),
+        ..Default::default()
+    };
     let found = OperationsServiceClient::new(asking.clone()).list_parked(request).await;
     check("bus", found, |found| {
         let events = found.events.len();

@@ -1,12 +1,17 @@
 //! The command line.
 
+mod bus;
 mod case;
 mod client;
 mod clock;
 mod config;
+mod day;
 mod desk;
+mod doctor;
 mod due;
+mod escalation;
 mod import;
+mod serve;
 mod submit;
 mod up;
 mod workflow;
@@ -16,10 +21,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use comfy_table::{Table, presets};
-use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions};
 use serde_json::Value;
+
+use crate::json;
 
 /// How files of other systems become cases, which the demo's own file does as well.
 pub(crate) use self::import::{Row, shipped};
@@ -81,6 +88,16 @@ enum Output {
 enum Command {
     /// Run the whole platform in this process, with the demo set.
     Up(up::Arguments),
+    /// Run some of the services in this process, on PostgreSQL and RabbitMQ; the others run in other processes.
+    Serve(serve::Arguments),
+    /// Play a working day in a minute, on a simulated clock.
+    Demo(day::Arguments),
+    /// Say what is wrong with this installation, and what to do.
+    Doctor {
+        /// The configuration file of the server (TOML).
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
     /// Print a token for a person of the demo (--as), for grpcurl and your own programs.
     Token,
     /// Submit a complaint.
@@ -99,12 +116,23 @@ enum Command {
     /// Clocks and due times.
     #[command(subcommand)]
     Clock(clock::Command),
+    /// Ladders that climbed, and who has taken notice.
+    #[command(subcommand)]
+    Escalation(escalation::Command),
+    /// Events that a service could not handle.
+    #[command(subcommand)]
+    Bus(bus::Command),
     /// Questions about workflow packages.
     #[command(subcommand)]
     Workflow(workflow::Command),
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Print the completions for a shell, to be sourced.
+    Completion {
+        /// Which shell.
+        shell: Shell,
+    },
 }
 
 /// An answer in both of its forms.
@@ -127,18 +155,8 @@ struct Unsuccessful {
 impl Answer {
     /// A message of the contracts, and how people see it.
     fn of(message: &impl prost::Message, name: &str, table: String) -> Result<Self> {
-        Ok(Self { table, json: json(message, name)? })
+        Ok(Self { table, json: json::of(message, name)? })
     }
-}
-
-/// A message of the contracts as JSON, with the names of its proto file.
-fn json(message: &impl prost::Message, name: &str) -> Result<Value> {
-    let pool = masar_proto::access::pool()?;
-    let descriptor = pool.get_message_by_name(name).ok_or_else(|| anyhow::anyhow!("{name} is no message"))?;
-    let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
-    let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
-    debug_assert_eq!(message.descriptor().full_name(), name);
-    Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
 }
 
 /// Rows for people.
@@ -162,7 +180,7 @@ fn local(at: Option<&prost_types::Timestamp>) -> String {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let answered = run(arguments.command, &arguments.access).or_else(|error| {
+    let answered = run(arguments.command, &arguments.access, arguments.output).or_else(|error| {
         let Unsuccessful { answer, problem } = error.downcast()?;
         print(arguments.output, &answer)?;
         Err(anyhow::anyhow!(problem))
@@ -177,12 +195,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, access: &Access) -> Result<Answer> {
+fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
     match command {
         Command::Clock(clock::Command::Due(arguments)) => return due::run(arguments),
         Command::Workflow(command) => return workflow::run(command),
         Command::Config(command) => return config::run(command),
         Command::Token => return client::token(access),
+        Command::Completion { shell } => return Ok(completion(shell)),
         _ => {}
     }
     // Fails only when another provider was installed before, which would serve as well.
@@ -191,15 +210,30 @@ fn run(command: Command, access: &Access) -> Result<Answer> {
     runtime.block_on(async {
         match command {
             Command::Up(arguments) => Box::pin(up::run(arguments, access)).await,
+            Command::Serve(arguments) => Box::pin(serve::run(arguments, access)).await,
+            Command::Demo(arguments) => Box::pin(day::run(arguments)).await,
+            Command::Doctor { config } => doctor::run(config.as_deref(), access).await,
             Command::Submit(arguments) => submit::run(arguments, access).await,
             Command::Import(arguments) => Box::pin(import::run(arguments, access)).await,
             Command::Case(command) => case::run(command, access).await,
-            Command::Queue(command) => desk::queue(command, access).await,
+            Command::Queue(command) => desk::queue(command, access, output).await,
             Command::Task(command) => desk::task(command, access).await,
+            Command::Escalation(command) => escalation::run(command, access).await,
+            Command::Bus(command) => bus::run(command, access).await,
             Command::Clock(command) => clock::run(command, access).await,
-            Command::Workflow(_) | Command::Config(_) | Command::Token => anyhow::bail!("answered before"),
+            Command::Workflow(_) | Command::Config(_) | Command::Token | Command::Completion { .. } => {
+                anyhow::bail!("answered before")
+            }
         }
     })
+}
+
+/// The completions of every command and option for a shell.
+fn completion(shell: Shell) -> Answer {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "masar", &mut text);
+    let table = String::from_utf8_lossy(&text).into_owned();
+    Answer { json: serde_json::json!({"completion": table}), table }
 }
 
 fn print(output: Output, answer: &Answer) -> io::Result<()> {

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::client::{connect, refused};
 use super::{Access, Answer};
 use crate::credentials::Credentials;
+use crate::platform::Ground;
 use crate::{demo, platform};
 
 /// How the platform is run.
@@ -28,6 +29,12 @@ pub(crate) struct Arguments {
     /// Address to listen at.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// `postgres://...`: the databases are there, one schema for each service.
+    #[arg(long, env = "MASAR_DATABASE", hide_env_values = true)]
+    postgres: Option<String>,
+    /// `amqp://...`: events go through RabbitMQ.
+    #[arg(long, env = "MASAR_AMQP", hide_env_values = true)]
+    amqp: Option<String>,
     /// Leave the demo's sample cases out.
     #[arg(long)]
     no_cases: bool,
@@ -42,6 +49,8 @@ pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer>
     }
     let data_folder = settings.data_folder.clone();
     settings.listen = arguments.listen.unwrap_or(settings.listen);
+    settings.database = arguments.postgres.or(settings.database);
+    settings.amqp = arguments.amqp.or(settings.amqp);
     let own_callers = settings.auth.jwt.is_some() || !settings.auth.api_keys.is_empty();
     let registry = match settings.registry.as_slice() {
         [] => vec![demo::unpack(&settings.data_folder)?],
@@ -51,7 +60,14 @@ pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer>
         settings.auth = Credentials::of(&settings.data_folder)?.settings(&demo::tenants()?);
     }
     let telemetry = Telemetry::start(&settings.telemetry).map_err(anyhow::Error::from_boxed)?;
-    let running = Box::pin(platform::start(settings, registry, Arc::new(telemetry), Clock::wall())).await?;
+    let ground = Ground {
+        transport: platform::transport(&settings).await?,
+        settings,
+        registry_files: registry,
+        telemetry: Arc::new(telemetry),
+        clock: Clock::wall(),
+    };
+    let running = Box::pin(platform::start(ground)).await?;
     let access = Access {
         server: format!("http://{}", running.address),
         data_folder: Some(data_folder),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use masar::credentials::Credentials;
+use masar::platform::Ground;
 use masar::{demo, platform};
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::cases::v1::{Case, GetCaseRequest, TransitionRequest};
@@ -59,9 +60,14 @@ impl Platform {
             auth: credentials.settings(&demo::tenants()?),
             ..Settings::default()
         };
-        let registry = vec![demo::unpack(folder.path())?];
-        let telemetry = Arc::new(Telemetry::quiet().map_err(anyhow::Error::from_boxed)?);
-        let running = Box::pin(platform::start(settings, registry, telemetry, clock)).await?;
+        let ground = Ground {
+            registry_files: vec![demo::unpack(folder.path())?],
+            telemetry: Arc::new(Telemetry::quiet().map_err(anyhow::Error::from_boxed)?),
+            clock,
+            transport: platform::transport(&settings).await?,
+            settings,
+        };
+        let running = Box::pin(platform::start(ground)).await?;
         Ok(Self { running, credentials, folder })
     }
 

@@ -60,7 +60,7 @@ impl House {
             mail,
             mail_folder: folder.path().join("mail"),
         });
-        let module = module.await.map_err(anyhow::Error::from_boxed)?;
+        let (module, _) = module.await.map_err(anyhow::Error::from_boxed)?;
         let (peer, stop, mut workers) = (Peer::here(&module), CancellationToken::new(), JoinSet::new());
         for worker in module.workers {
             workers.spawn((worker.run)(stop.clone()));

@@ -194,16 +194,18 @@ async fn what_was_sent_and_not_recorded_is_sent_again_under_the_same_id() -> Res
         let first = receiver.call().await?;
         house.kill().await;
 
-        // Another replica does not touch it while the attempt may still be under way.
-        let early = start() + SignedDuration::from_secs(60);
+        // Other replicas do not touch it while the attempt may still be under way.
+        let lost_at = start() + SignedDuration::from_secs(120);
+        let early = lost_at - SignedDuration::from_secs(1);
         let mut other = House::silent(&url, MailSettings::default(), early).await?;
-        assert_eq!(other.only().await?.status, "pending");
-        other.hand.advance_to(start() + SignedDuration::from_secs(120));
+        other.rest().await?;
+        let waiting = other.only().await?;
+        assert_eq!((waiting.status.as_str(), waiting.attempts), ("pending", 1));
+        let mut other = House::silent(&url, MailSettings::default(), lost_at).await?;
         let second = receiver.call().await?;
         other.rest().await?;
         assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
         assert_eq!(first.body, second.body);
-        let lost_at = start() + SignedDuration::from_secs(120);
         assert_eq!(second.header("webhook-timestamp"), lost_at.as_second().to_string());
         let delivery = other.only().await?;
         assert_eq!((delivery.status.as_str(), delivery.attempts), ("delivered", 2));

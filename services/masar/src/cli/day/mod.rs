@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::Answer;
 use crate::credentials::Credentials;
+use crate::platform::{Ground, SERVICES};
 use crate::{demo, platform};
 use tell::Teller;
 
@@ -54,14 +55,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Answer> {
         auth: credentials.settings(&demo::tenants()?),
         ..Settings::default()
     };
-    let narrated = [(NARRATOR, platform::NARRATED)];
-    let links: Vec<_> = platform::LINKS.iter().copied().chain(narrated).collect();
+    let links: Vec<_> = platform::LINKS.iter().copied().chain([(NARRATOR, &SERVICES[..])]).collect();
     let transport: Arc<dyn Transport> = Arc::new(LocalTransport::new(&links));
-    let mut heard = transport.subscribe(NARRATOR, platform::NARRATED).await?;
-    let registry = vec![demo::unpack(&folder.path)?];
+    let mut heard = transport.subscribe(NARRATOR, &SERVICES).await?;
     let telemetry = Telemetry::quiet().map_err(anyhow::Error::from_boxed)?;
-    let running =
-        Box::pin(platform::start(settings, registry, Arc::new(telemetry), clock.clone(), transport)).await?;
+    let ground = Ground {
+        settings,
+        registry_files: vec![demo::unpack(&folder.path)?],
+        telemetry: Arc::new(telemetry),
+        clock: clock.clone(),
+        transport,
+    };
+    let running = Box::pin(platform::start(ground)).await?;
     say(&format!(
         "A Sunday in November, {} times as fast. The offices open at 07:00 and close at 14:00.\n",
         speed.round()
@@ -109,9 +114,11 @@ struct Folder {
 impl Folder {
     fn new(keep: Option<PathBuf>) -> Result<Self> {
         let kept = keep.is_some();
-        let path = keep.unwrap_or_else(|| std::env::temp_dir().join(format!("masar-demo-{}", uuid::Uuid::now_v7())));
-        std::fs::create_dir(&path)
-            .with_context(|| format!("cannot make the folder {}: name a new one with --keep", path.display()))?;
+        let path =
+            keep.unwrap_or_else(|| std::env::temp_dir().join(format!("masar-demo-{}", uuid::Uuid::now_v7())));
+        std::fs::create_dir(&path).with_context(|| {
+            format!("cannot make the folder {}: name a new one with --keep", path.display())
+        })?;
         Ok(Self { path, kept })
     }
 }

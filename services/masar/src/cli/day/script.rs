@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::cli::client::{Asking, refused, with_token};
+use crate::cli::Access;
+use crate::cli::client::{Asking, connect, refused};
 use crate::credentials::Credentials;
 use crate::demo;
 
@@ -90,7 +91,9 @@ pub(super) async fn play(
     let people = People { address, credentials };
     let samples = demo::cases(Timestamp::MAX)?;
     let mut cases = JoinSet::new();
-    for (number, (course, (tenant, sample))) in COURSES.iter().cycle().zip(samples.into_iter().cycle()).take(CASES).enumerate() {
+    for (number, (course, (tenant, sample))) in
+        COURSES.iter().cycle().zip(samples.into_iter().cycle()).take(CASES).enumerate()
+    {
         let arrives = dawn + SignedDuration::from_mins(17) + EVERY * i32::try_from(number)?;
         let (people, clock) = (people.clone(), clock.clone());
         cases.spawn(async move {
@@ -126,7 +129,7 @@ async fn live(
     tenant: &str,
     case: SubmitCaseRequest,
 ) -> Result<()> {
-    let agent = demo::someone(tenant, "intake_agent", None).context("nobody takes calls")?;
+    let agent = demo::someone(tenant, "intake_agent", "").context("nobody takes calls")?;
     let mut intake = IntakeServiceClient::new(people.asking(&agent).await?);
     let accepted = intake.submit_case(case).await.map_err(|status| refused(&status))?.into_inner();
     // Whoever asks for version 1 waits until the case is open.
@@ -137,7 +140,7 @@ async fn live(
     for (minutes, role, action) in course.steps {
         clock.sleep_until(arrives + SignedDuration::from_mins(*minutes)).await;
         // A department without anybody in that role leaves the case where it is, as it would on any day.
-        let Some(person) = demo::someone(tenant, role, Some(&department)) else { return Ok(()) };
+        let Some(person) = demo::someone(tenant, role, &department) else { return Ok(()) };
         let mut client = CaseServiceClient::new(people.asking(&person).await?);
         let request = TransitionRequest {
             case: opened.case_id.clone(),
@@ -146,7 +149,10 @@ async fn live(
             reason: String::new(),
             expected_version: 0,
         };
-        client.transition(request).await.map_err(|status| refused(&status).context(format!("{action} by {role}")))?;
+        client
+            .transition(request)
+            .await
+            .map_err(|status| refused(&status).context(format!("{action} by {role}")))?;
     }
     Ok(())
 }
@@ -162,7 +168,9 @@ fn form(action: &str, case: &Case, department: &str) -> Option<Value> {
     let importance = importance.and_then(masar_proto::common::v1::Importance::word)?;
     let category = if case.classification.is_empty() { "time.delay" } else { case.classification.as_str() };
     Some(match action {
-        "route" => json!({"kind": "complaint", "category": category, "importance": importance, "department": department}),
+        "route" => {
+            json!({"kind": "complaint", "category": category, "importance": importance, "department": department})
+        }
         "first_contact" => json!({"note": "Called the customer"}),
         "ask_customer" => json!({"text": "Which day was it?"}),
         "customer_replies" => json!({"text": "On Tuesday"}),
@@ -187,6 +195,14 @@ struct People {
 
 impl People {
     async fn asking(&self, person: &Identity) -> Result<Asking> {
-        with_token(&self.address, &mint(&self.credentials.jwt(), person, TOKEN_LIFE)?).await
+        let access = Access {
+            server: self.address.clone(),
+            token: Some(mint(&self.credentials.jwt(), person, TOKEN_LIFE)?),
+            data_folder: None,
+            person: None,
+            api_key: None,
+            tenant: None,
+        };
+        connect(&access).await
     }
 }

@@ -70,7 +70,10 @@ impl Teller {
     fn warned(&mut self, marked: &ClockMarked) -> Option<(String, String)> {
         let clock = marked.clock.as_ref()?;
         self.count("warnings");
-        Some((clock.case_id.clone(), format!("{} of {} has passed, due {}", marked.mark, clock.clock, due(clock))))
+        Some((
+            clock.case_id.clone(),
+            format!("{} of {} has passed, due {}", marked.mark, clock.clock, due(clock)),
+        ))
     }
 
     fn broken(&mut self, marked: &ClockMarked) -> Option<(String, String)> {
@@ -94,7 +97,12 @@ impl Teller {
             [] => String::new(),
             vacant => format!(" (vacant: {})", vacant.join(", ")),
         };
-        let line = format!("LADDER {} of {}: tells {}{vacant}", raised.level, raised.clock, raised.people.join(", "));
+        let line = format!(
+            "LADDER {} of {}: tells {}{vacant}",
+            raised.level,
+            raised.clock,
+            raised.people.join(", ")
+        );
         Some((raised.case_id.clone(), line))
     }
 
@@ -104,7 +112,8 @@ impl Teller {
         for (what, count) in &self.counts {
             table += &format!("  {:<16} {count}\n", what.replace('_', " "));
         }
-        table += "\nNext: `masar up` starts the platform on the real clock, with a first case for you to move.\n";
+        table +=
+            "\nNext: `masar up` starts the platform on the real clock, with a first case for you to move.\n";
         Answer { table, json: json!(self.counts) }
     }
 }

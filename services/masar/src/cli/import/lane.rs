@@ -172,3 +172,22 @@ pub(super) fn reason(rejection: &Rejection) -> String {
     let what = if fields.is_empty() { rejection.message.clone() } else { fields.join("; ") };
     format!("{}: {what}", rejection.code)
 }
+
+#[cfg(test)]
+mod tests {
+    use masar_runtime::refuse;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_stream_waits_longer_each_time_and_as_long_as_it_is_asked_to() {
+        let gone = refuse::unavailable("gone");
+        let waits = [0, 1, 2, 5, 6, 60].map(|breaks| wait(breaks, &gone).as_millis());
+        assert_eq!(waits, [250, 500, 1_000, 8_000, 10_000, 10_000]);
+        let full = refuse::overloaded(Duration::from_secs(3));
+        assert_eq!([0, 5].map(|breaks| wait(breaks, &full).as_millis()), [3_000, 8_000]);
+        assert_eq!(wait(0, &refuse::overloaded(Duration::from_secs(3_600))), LONGEST_WAIT);
+        assert!(may_pass(gone.code()) && may_pass(full.code()));
+        assert!(!may_pass(Code::Unauthenticated) && !may_pass(Code::InvalidArgument));
+    }
+}

@@ -13,8 +13,8 @@ use serde_json::Value as Json;
 
 /// The longest row that is sent, in bytes: well below the largest message that a server takes.
 const LONGEST: usize = 1 << 20;
-/// How much is read at once, in bytes.
-const BUFFER: usize = 1 << 18;
+/// How much is read at once, in bytes: of a packed file this is some thousand rows, which is as fine as the bar can be.
+const BUFFER: usize = 1 << 15;
 
 /// A row, and what is wrong with it already.
 #[derive(Debug)]
