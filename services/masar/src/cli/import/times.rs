@@ -55,8 +55,11 @@ impl Instants {
     fn parse(&self, text: &str) -> Result<Timestamp, jiff::Error> {
         let Some(format) = &self.format else { return text.parse() };
         let read = strtime::parse(format, text)?;
-        if read.offset().is_some() {
-            return read.to_timestamp();
+        match read.to_timestamp() {
+            // The text has an offset, or counts seconds.
+            Ok(at) => return Ok(at),
+            Err(error) if read.offset().is_some() => return Err(error),
+            Err(_) => {}
         }
         let local = match read.hour() {
             Some(_) => read.to_datetime()?,
