@@ -1,9 +1,13 @@
 //! What RabbitMQ holds and refuses.
 
 use anyhow::{Context, Result};
+use futures::StreamExt;
 use futures::future::join_all;
-use lapin::message::BasicGetMessage;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
+    QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use masar_bus::{Error, PARTITIONS, RabbitTransport, Transport, partition_of};
@@ -24,13 +28,15 @@ async fn unbind(channel: &Channel, partition: u16) -> Result<()> {
     Ok(channel.queue_unbind(queue, "masar.v1.producer".into(), key, FieldTable::default()).await?)
 }
 
-async fn get(channel: &Channel, queue: &'static str) -> Result<BasicGetMessage> {
-    loop {
-        let got = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await?;
-        if let Some(message) = got {
-            return Ok(message);
-        }
-    }
+/// The next message of a queue, which is then gone.
+async fn take(channel: &Channel, queue: &'static str) -> Result<Delivery> {
+    channel.basic_qos(1, BasicQosOptions::default()).await?;
+    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut consumer = channel.basic_consume(queue.into(), "".into(), options, none).await?;
+    let delivery = consumer.next().await.context("no more messages")??;
+    channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
+    delivery.ack(BasicAckOptions::default()).await?;
+    Ok(delivery)
 }
 
 #[tokio::test]
@@ -85,7 +91,7 @@ async fn a_message_carries_what_it_is_and_survives_a_second_declaration() -> Res
         transport.publish(sent.clone()).await?;
         RabbitTransport::connect(&amqp, ONE).await?;
         let (_connection, channel) = raw(&amqp).await?;
-        let got = get(&channel, "masar.v1.one.4").await?;
+        let got = take(&channel, "masar.v1.one.4").await?;
         let properties = &got.properties;
         assert_eq!(properties.message_id().as_ref().map(|id| id.to_string()), Some(sent.id.to_string()));
         assert_eq!(properties.app_id().as_ref().map(|id| id.to_string()).as_deref(), Some("producer"));
@@ -151,7 +157,7 @@ async fn what_cannot_be_read_is_put_aside_and_stops_nobody() -> Result<()> {
         one.until(1).await;
         assert_eq!(one.of("a"), [1]);
         for (body, problem) in [(&b"of format 2"[..], "message"), (b"of nobody", "it has no id")] {
-            let kept = get(&channel, "masar.v1.unreadable").await?;
+            let kept = take(&channel, "masar.v1.unreadable").await?;
             assert_eq!(kept.data, body);
             let headers = kept.properties.headers().as_ref().context("no headers")?.inner();
             let header = |name: &str| headers[name].as_long_string().unwrap().to_string();
