@@ -44,6 +44,23 @@ pub(crate) mod inbox {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub(crate) mod kept {
+    //! The newest message of each subject that the service keeps a copy of.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "kept")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject: String,
+        pub data: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub(crate) mod parked {
     //! Events that failed alone, and those held behind them.
     use chrono::{DateTime, Utc};
@@ -85,6 +102,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
             vec![
                 schema.create_table_from_entity(outbox::Entity),
                 schema.create_table_from_entity(inbox::Entity),
+                schema.create_table_from_entity(kept::Entity),
                 schema.create_table_from_entity(parked::Entity),
             ]
         },

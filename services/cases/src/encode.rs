@@ -153,7 +153,6 @@ fn effect(asked: &Asked, event: &CaseEvent, values: Option<&Value>) -> Effect {
         Asked::Notify { template, recipients } => effect::Effect::Notify(events::NotifyEffect {
             template: template.clone(),
             recipients: recipients.clone(),
-            values: None,
         }),
         Asked::Child { package, link } => effect::Effect::Child(events::ChildEffect {
             package: package.clone(),

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use masar_bus::{Error as BusError, Event, Handler};
+use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, ClockMarked, RegistryChanged};
 use masar_proto::kinds;
 use sea_orm::DatabaseTransaction;
 
-use crate::app::{Core, Error, Heard};
-use crate::store::entity;
+use crate::app::{Core, Error, Heard, needed};
 
 pub(crate) struct Hear {
     pub(crate) core: Arc<Core>,
@@ -21,7 +20,10 @@ impl Handler for Hear {
         let mut heard = Heard::default();
         for event in events {
             match event.kind.as_str() {
-                kinds::REGISTRY_CHANGED => entity::save(tx, event.decode::<RegistryChanged>()?).await?,
+                kinds::REGISTRY_CHANGED => {
+                    let changed = event.decode::<RegistryChanged>()?;
+                    keep(tx, &changed.tenant, &needed(changed.people)).await?;
+                }
                 kinds::CASE_OPENED | kinds::CASE_CHANGED => {
                     let case = event.decode::<CaseChanged>()?.case;
                     heard.case(case.ok_or_else(|| event.unreadable("it has no case"))?).map_err(unusable)?;

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use masar_bus::{Error as BusError, Event, Handler};
+use masar_bus::{Error as BusError, Event, Handler, keep, kept};
 use masar_proto::events::v1::RegistryChanged;
 use masar_proto::kinds;
 use masar_store::insert_new;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
 
 use crate::app::{Core, Occasion};
-use crate::store::{delivery, entity, webhook};
+use crate::store::{delivery, webhook};
 
 pub(crate) struct Hear {
     pub(crate) core: Arc<Core>,
@@ -21,7 +21,8 @@ pub(crate) struct Hear {
 impl Handler for Hear {
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
-            entity::keep(tx, &event.decode::<RegistryChanged>()?).await?;
+            let changed = event.decode::<RegistryChanged>()?;
+            keep(tx, &changed.tenant, &changed).await?;
         }
         let occasions: Vec<_> =
             events.iter().filter_map(|event| Occasion::read(event).transpose()).collect::<Result<_, _>>()?;
@@ -29,7 +30,8 @@ impl Handler for Hear {
             return Ok(());
         }
         let telling = occasions.iter().filter(|occasion| occasion.tells_people());
-        let entities = entity::of(tx, telling.map(|occasion| occasion.case.tenant.clone()).collect()).await?;
+        // Read in the transaction: every replica tells the same people.
+        let entities = kept(tx, telling.map(|occasion| occasion.case.tenant.as_str()).collect()).await?;
         let tenants: BTreeSet<_> = occasions.iter().map(|occasion| occasion.case.tenant.as_str()).collect();
         let webhooks = webhook::of(tx, tenants).await?;
         // Whoever is meant twice by one message gets it once.

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use masar_bus::{Error as BusError, Event, Handler};
+use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, ClockChanged, ClockMarked, RegistryChanged};
 use masar_proto::kinds;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DatabaseTransaction, EntityTrait};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction};
 use uuid::Uuid;
 
 use crate::app::{Core, Error, Session, locked};
-use crate::store::{entity, task};
+use crate::store::task;
 
 pub(crate) struct Hear {
     pub(crate) core: Arc<Core>,
@@ -22,7 +21,9 @@ pub(crate) struct Hear {
 impl Handler for Hear {
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
-            self.remember(tx, event).await?;
+            let changed = event.decode::<RegistryChanged>()?;
+            keep(tx, &changed.tenant, &changed).await?;
+            self.core.hear(changed);
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
         let known = Condition::all().add(task::Column::CaseId.is_in(cases));
@@ -37,23 +38,6 @@ impl Handler for Hear {
     fn committed(&self, _: &[Event]) {
         // Any queue may have changed: those who watch look again.
         self.core.tell([String::new()].into_iter());
-    }
-}
-
-impl Hear {
-    async fn remember(&self, tx: &DatabaseTransaction, event: &Event) -> Result<(), BusError> {
-        let changed = event.decode::<RegistryChanged>()?;
-        let row = entity::ActiveModel {
-            tenant: Set(changed.tenant.clone()),
-            version: Set(changed.version.cast_signed()),
-            data: Set(event.data.to_vec()),
-        };
-        let conflict = OnConflict::column(entity::Column::Tenant)
-            .update_columns([entity::Column::Version, entity::Column::Data])
-            .to_owned();
-        entity::Entity::insert(row).on_conflict(conflict).exec_without_returning(tx).await?;
-        self.core.hear(changed);
-        Ok(())
     }
 }
 

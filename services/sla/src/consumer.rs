@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use masar_bus::{Error as BusError, Event, Handler};
+use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, RegistryChanged, TaskChanged, effect::Effect};
 use masar_proto::{kinds, time};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::app::{Changed, Error, Keeper, Session};
-use crate::store::{clock, entity};
+use crate::store::clock;
 
 pub(crate) struct Hear {
     pub(crate) keeper: Arc<Keeper>,
@@ -26,7 +23,9 @@ pub(crate) struct Hear {
 impl Handler for Hear {
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
-            self.remember(tx, event).await?;
+            let changed = event.decode::<RegistryChanged>()?;
+            keep(tx, &changed.tenant, &changed).await?;
+            self.keeper.promises.hear(changed).map_err(BusError::Unusable)?;
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
         let rows = clock::Entity::find()
@@ -51,20 +50,6 @@ impl Handler for Hear {
 impl Hear {
     fn pending(&self) -> MutexGuard<'_, Vec<Changed>> {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn remember(&self, tx: &DatabaseTransaction, event: &Event) -> Result<(), BusError> {
-        let changed = event.decode::<RegistryChanged>()?;
-        let row = entity::ActiveModel {
-            tenant: Set(changed.tenant.clone()),
-            version: Set(changed.version.cast_signed()),
-            data: Set(event.data.to_vec()),
-        };
-        let conflict = OnConflict::column(entity::Column::Tenant)
-            .update_columns([entity::Column::Version, entity::Column::Data])
-            .to_owned();
-        entity::Entity::insert(row).on_conflict(conflict).exec_without_returning(tx).await?;
-        self.keeper.promises.hear(changed).map_err(BusError::Unusable)
     }
 }
 

@@ -16,6 +16,7 @@ use masar_store::time::from_db;
 use masar_workflow::Catalog;
 
 pub(crate) use follow::Heard;
+pub(crate) use people::needed;
 
 use crate::store::escalation;
 

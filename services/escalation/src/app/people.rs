@@ -1,10 +1,22 @@
 //! Who holds a role for a case.
 
 use masar_domain::Role;
-use masar_proto::events::v1::{CaseSnapshot, Person};
+use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 
 /// The word of a ladder for the person who handles the case.
 const HANDLER: &str = "handler";
+
+/// What is kept of an entity's people: who holds which role where, and who is absent; neither names nor addresses.
+pub(crate) fn needed(people: Vec<Person>) -> RegistryChanged {
+    let needed = |person: Person| Person {
+        id: person.id,
+        department: person.department,
+        roles: person.roles,
+        absent: person.absent,
+        ..Person::default()
+    };
+    RegistryChanged { people: people.into_iter().map(needed).collect(), ..RegistryChanged::default() }
+}
 
 /// The ids of the present people who hold a role for the case: its handler, people of its department for roles of a
 /// department, anybody of the entity for other roles. Who is absent, or no longer of the entity, counts as nobody.

@@ -1,11 +1,12 @@
 //! Fires the levels of ladders: a row and an event each, once for a run of a clock.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
+use masar_bus::kept;
 use masar_domain::Importance;
 use masar_proto::common::v1::StateCategory;
-use masar_proto::events::v1::{CaseSnapshot, Person};
+use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 use masar_proto::{kinds, time};
 use masar_store::time::to_db;
 use masar_workflow::{Climb, climb};
@@ -16,7 +17,7 @@ use super::follow::Marked;
 use super::people::people_of;
 use super::{Core, Error, told};
 use crate::store::escalation::{self, Once, Words};
-use crate::store::{entity, queued};
+use crate::store::queued;
 
 impl Core {
     /// Raises the levels of the marks that have not fired before. The rows of the cases are held.
@@ -30,12 +31,15 @@ impl Core {
             return Ok(());
         }
         let mut fired = escalation::fired(tx, cases.keys().copied()).await?;
-        let people = entity::people(tx, cases.values().map(|case| case.tenant.as_str())).await?;
+        // Read in the transaction: every replica tells the same people.
+        let tenants = cases.values().map(|case| case.tenant.as_str()).collect();
+        let entities: HashMap<String, RegistryChanged> = kept(tx, tenants).await?;
         let now = self.clock.now();
         let mut raised = Vec::new();
         for marked in marks {
             let Some(case) = cases.get(&marked.case) else { continue };
-            let people = people.get(&case.tenant).map(Vec::as_slice).unwrap_or_default();
+            let people =
+                entities.get(&case.tenant).map(|entity| entity.people.as_slice()).unwrap_or_default();
             raised.extend(self.levels(marked, case, people, now, &mut fired)?);
         }
         let event = |row: &escalation::Model| {

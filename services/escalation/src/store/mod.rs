@@ -1,7 +1,6 @@
 //! The tables of escalation.
 
 pub(crate) mod case;
-pub(crate) mod entity;
 pub(crate) mod escalation;
 mod list;
 pub(crate) mod queued;
@@ -22,7 +21,6 @@ impl MigratorTrait for Migrator {
             tables: |schema| {
                 vec![
                     schema.create_table_from_entity(case::Entity),
-                    schema.create_table_from_entity(entity::Entity),
                     schema.create_table_from_entity(escalation::Entity),
                     schema.create_table_from_entity(queued::Entity),
                     schema.create_table_from_entity(waiting::Entity),

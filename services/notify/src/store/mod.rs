@@ -1,7 +1,6 @@
 //! The tables of notify.
 
 pub(crate) mod delivery;
-pub(crate) mod entity;
 pub(crate) mod webhook;
 
 use masar_store::CreateTables;
@@ -17,7 +16,6 @@ impl MigratorTrait for Migrator {
             tables: |schema| {
                 vec![
                     schema.create_table_from_entity(delivery::Entity),
-                    schema.create_table_from_entity(entity::Entity),
                     schema.create_table_from_entity(webhook::Entity),
                 ]
             },

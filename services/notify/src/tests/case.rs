@@ -92,7 +92,6 @@ pub(super) fn tells(case: CaseSnapshot, messages: &[(&str, &[&str])]) -> Event {
     let notify = |(template, to): &(&str, &[&str])| NotifyEffect {
         template: (*template).to_owned(),
         recipients: to.iter().map(|word| (*word).to_owned()).collect(),
-        values: None,
     };
     let effects = messages.iter().map(|message| Effect { effect: Some(Asked::Notify(notify(message))) });
     let changed = CaseChanged {

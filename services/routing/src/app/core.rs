@@ -4,18 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use masar_bus::Outbox;
+use masar_bus::{Outbox, all_kept};
 use masar_proto::events::v1::RegistryChanged;
 use masar_runtime::BoxError;
 use masar_store::Store;
 use masar_workflow::{Catalog, Routed};
-use prost::Message;
-use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use super::Error;
-use crate::store::{entity, task};
+use crate::store::task;
 
 /// Watchers that fall further behind read the queue anew.
 const WATCHED: usize = 1_024;
@@ -36,8 +34,8 @@ impl Core {
     ) -> Result<Arc<Self>, BoxError> {
         let core =
             Self { outbox, catalog, entities: ArcSwap::default(), changes: broadcast::Sender::new(WATCHED) };
-        for row in entity::Entity::find().all(store.reader()).await? {
-            core.hear(RegistryChanged::decode(row.data.as_slice())?);
+        for changed in all_kept(store.reader()).await? {
+            core.hear(changed);
         }
         Ok(Arc::new(core))
     }

@@ -1,6 +1,5 @@
 //! The tables of routing.
 
-pub(crate) mod entity;
 pub(crate) mod queues;
 pub(crate) mod task;
 
@@ -14,12 +13,7 @@ impl MigratorTrait for Migrator {
         let mut migrations = masar_bus::migrations();
         migrations.push(Box::new(CreateTables {
             name: "m0002_routing",
-            tables: |schema| {
-                vec![
-                    schema.create_table_from_entity(task::Entity),
-                    schema.create_table_from_entity(entity::Entity),
-                ]
-            },
+            tables: |schema| vec![schema.create_table_from_entity(task::Entity)],
             indexes: &[
                 "CREATE UNIQUE INDEX tasks_reference ON tasks (tenant, reference)",
                 "CREATE INDEX tasks_queue ON tasks (tenant, queue, assignee, urgency, case_id) WHERE open",

@@ -206,7 +206,6 @@ impl<'a> Session<'a> {
             mark_at: Some(time::to_proto(from_db(mark_at))),
             fired_at: Some(time::to_proto(now)),
             on_breach,
-            case: None,
         };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);

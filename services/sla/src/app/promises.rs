@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use masar_bus::all_kept;
 use masar_clock::{CalendarRef, Calendars};
 use masar_proto::events::v1::{CaseSnapshot, RegistryChanged};
 use masar_store::Store;
 use masar_worktime::{Calendar, Target};
-use prost::Message;
-use sea_orm::EntityTrait;
 
 use crate::calendars::{DEFAULT, SHIPPED, compile};
-use crate::store::entity;
 
 /// Calendars and agreements, as the registry last said. Readers never wait.
 pub(crate) struct Promises {
@@ -42,8 +40,8 @@ impl Promises {
     pub(crate) async fn load(store: &Store) -> Result<Arc<Self>, masar_runtime::BoxError> {
         let promises = Self { calendars: ArcSwap::default(), entities: ArcSwap::default() };
         promises.add_calendars(SHIPPED.iter().map(|(_, text)| *text))?;
-        for row in entity::Entity::find().all(store.reader()).await? {
-            promises.hear(RegistryChanged::decode(row.data.as_slice())?)?;
+        for changed in all_kept(store.reader()).await? {
+            promises.hear(changed)?;
         }
         Ok(Arc::new(promises))
     }

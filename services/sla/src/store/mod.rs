@@ -1,7 +1,6 @@
 //! The tables of sla.
 
 pub(crate) mod clock;
-pub(crate) mod entity;
 
 use masar_store::CreateTables;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -13,12 +12,7 @@ impl MigratorTrait for Migrator {
         let mut migrations = masar_bus::migrations();
         migrations.push(Box::new(CreateTables {
             name: "m0002_sla",
-            tables: |schema| {
-                vec![
-                    schema.create_table_from_entity(clock::Entity),
-                    schema.create_table_from_entity(entity::Entity),
-                ]
-            },
+            tables: |schema| vec![schema.create_table_from_entity(clock::Entity)],
             indexes: &[
                 "CREATE INDEX clocks_case ON clocks (case_id)",
                 "CREATE INDEX clocks_next ON clocks (next_at) WHERE next_at IS NOT NULL",
