@@ -30,6 +30,11 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// What a service does with events.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
+    /// Whether events of a kind mean anything to it; the others are settled without a trace in its database.
+    fn hears(&self, _kind: &str) -> bool {
+        true
+    }
+
     /// Handles events that were not seen before, those of one subject oldest first, in one transaction.
     ///
     /// On an error all is rolled back. When trying again can help, all are tried again, as often as it takes; otherwise
@@ -87,8 +92,8 @@ impl Consumer {
     }
 
     async fn take(&self, batch: Vec<Delivery>, stop: &CancellationToken) {
-        let events: Vec<Event> =
-            batch.iter().flat_map(|delivery| delivery.message.events.iter().cloned()).collect();
+        let events = batch.iter().flat_map(|delivery| &delivery.message.events);
+        let events: Vec<Event> = events.filter(|event| self.handler.hears(&event.kind)).cloned().collect();
         let span = tracing::info_span!("consume", consumer = self.name, events = events.len());
         trace::follow(&span, events.first().and_then(|event| event.traceparent.as_deref()));
         if self.settle(&events, stop).instrument(span).await {
@@ -101,6 +106,9 @@ impl Consumer {
 
     /// Handles a batch, or else each of its events alone. False when it was told to stop before all was settled.
     async fn settle(&self, events: &[Event], stop: &CancellationToken) -> bool {
+        if events.is_empty() {
+            return true;
+        }
         let mut backoff = Backoff::new(SHORTEST_PAUSE);
         let error = loop {
             match self.commit(events, None).await {

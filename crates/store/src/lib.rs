@@ -15,4 +15,4 @@ pub use batcher::{BatchSettings, Batcher, Writer};
 pub use connect::{DatabaseUrl, Store};
 pub use error::Error;
 pub use migration::CreateTables;
-pub use rows::{chunk_rows, insert_all, insert_new};
+pub use rows::{insert_all, insert_new, save_all};

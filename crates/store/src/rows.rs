@@ -1,18 +1,15 @@
-//! Multi-row inserts, cut so that no statement exceeds what the databases take.
+//! Multi-row statements, cut so that none exceeds what the databases take.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, TryInsertResult};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
+    PrimaryKeyToColumn, TryInsertResult,
+};
 
 use crate::Error;
 
 /// The parameters that one statement may have: SQLite takes 32,766 and PostgreSQL 65,535.
 const PARAMETERS: usize = 32_766;
-
-/// How many rows of so many columns fit one statement.
-#[must_use]
-pub fn chunk_rows(columns: usize) -> usize {
-    (PARAMETERS / columns.max(1)).max(1)
-}
 
 /// Inserts all rows, or none.
 ///
@@ -58,11 +55,53 @@ where
     Ok(new)
 }
 
+/// Writes rows, new ones and changed ones, as they are now. No two may have the same primary key.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_all<M, A, C>(db: &C, rows: Vec<M>) -> Result<(), Error>
+where
+    M: ModelTrait + IntoActiveModel<A>,
+    A: ActiveModelTrait<Entity = M::Entity>,
+    C: ConnectionTrait,
+{
+    let key: Vec<_> =
+        <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
+    let others = <M::Entity as EntityTrait>::Column::iter()
+        .filter(|column| <M::Entity as EntityTrait>::PrimaryKey::from_column(*column).is_none());
+    let conflict = OnConflict::columns(key).update_columns(others).to_owned();
+    for chunk in chunks(rows.into_iter().map(|row| row.into_active_model().reset_all()).collect()) {
+        M::Entity::insert_many(chunk).on_conflict(conflict.clone()).exec_without_returning(db).await?;
+    }
+    Ok(())
+}
+
+/// Cuts a batch into powers of two: whatever its size, the databases meet few different statements, and what they
+/// prepared for one batch serves the next.
 fn chunks<A: ActiveModelTrait>(rows: Vec<A>) -> impl Iterator<Item = Vec<A>> {
-    let size = chunk_rows(<A::Entity as EntityTrait>::Column::iter().count());
+    let columns = <A::Entity as EntityTrait>::Column::iter().count();
+    let most = power_of_two_within(PARAMETERS / columns);
     let mut rows = rows.into_iter();
     std::iter::from_fn(move || {
-        let chunk: Vec<A> = rows.by_ref().take(size).collect();
-        (!chunk.is_empty()).then_some(chunk)
+        let size = power_of_two_within(rows.len()).min(most);
+        (size > 0).then(|| rows.by_ref().take(size).collect())
     })
+}
+
+/// The largest power of two that is not above a number; none for zero.
+fn power_of_two_within(number: usize) -> usize {
+    number.checked_ilog2().map_or(0, |exponent| 1 << exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::power_of_two_within;
+
+    #[test]
+    fn a_batch_is_cut_into_powers_of_two() {
+        let sizes = [(0, 0), (1, 1), (2, 2), (3, 2), (1_000, 512), (1_024, 1_024)];
+        for (rows, size) in sizes {
+            assert_eq!(power_of_two_within(rows), size, "{rows}");
+        }
+    }
 }

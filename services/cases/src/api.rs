@@ -11,9 +11,8 @@ use masar_proto::common::v1::PageResponse;
 use masar_proto::json;
 use masar_runtime::{Caller, caller, refuse};
 use masar_store::page;
-use masar_workflow::{Actor, Case, Command, Refusal, available};
+use masar_workflow::{Actor, Command, Refusal, available};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -46,8 +45,7 @@ impl Api {
             }
             Err(error) => return Err(refusal(error)),
         };
-        let submitted_by = row.fold.pointer("/history/0/actor").and_then(Value::as_str);
-        let own = submitted_by == Some(caller.identity.subject.as_str());
+        let own = row.submitted_by == caller.identity.subject;
         if caller.identity.is_only_a_customer() && !own {
             return Err(refuse::not_found("case", key));
         }
@@ -109,7 +107,7 @@ impl CaseService for Api {
             case_id: link.other_id.to_string(),
             reference: link.other_reference,
         });
-        let forms = Some(encode::forms(&row));
+        let forms = Some(encode::forms(&self.app.whole(row.id).await.map_err(refusal)?));
         Ok(Response::new(api::Case { links: links.collect(), forms, ..self.encode(&row) }))
     }
 
@@ -146,7 +144,7 @@ impl CaseService for Api {
         let caller = caller(&request)?;
         let row = self.find(&request, &request.get_ref().case).await?;
         let package = self.app.package(&row).map_err(refusal)?;
-        let case: Case = serde_json::from_value(row.fold.clone()).map_err(|error| refusal(error.into()))?;
+        let case = self.app.whole(row.id).await.map_err(refusal)?;
         let transitions =
             available(package, &case, &actor(&caller)).into_iter().map(|line| api::AvailableTransition {
                 action: line.action,
@@ -164,10 +162,7 @@ impl CaseService for Api {
                 refusal: line.refusal.map(|refusal| refusal.to_string()).unwrap_or_default(),
             });
         let transitions = transitions.collect();
-        Ok(Response::new(api::AvailableTransitionsResponse {
-            version: row.version.unsigned_abs(),
-            transitions,
-        }))
+        Ok(Response::new(api::AvailableTransitionsResponse { version: case.version, transitions }))
     }
 
     async fn comment(

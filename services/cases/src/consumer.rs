@@ -13,7 +13,7 @@ use masar_workflow::{Actor, Command, SYSTEM};
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
-use crate::app::{Core, Deed, Error, Order, Session, locked, open};
+use crate::app::{Core, Deed, Error, Order, Session, open};
 
 /// The clock whose due time lists show: the answer that the customer was promised.
 const SHOWN: &str = "response";
@@ -23,63 +23,84 @@ pub(crate) struct Hear {
     pub(crate) clock: Clock,
 }
 
+/// What an event says, as far as cases care.
+enum Heard {
+    Submitted(Box<CaseSubmitted>),
+    Desk(Uuid, TaskChanged),
+    /// The clock that lists show.
+    Shown(Uuid, ClockState),
+    /// A clock asks the system to act.
+    Asked(Uuid, String),
+}
+
 #[async_trait]
 impl Handler for Hear {
+    fn hears(&self, kind: &str) -> bool {
+        kind == kinds::CASE_SUBMITTED || kind.starts_with("task.") || kind.starts_with("clock.")
+    }
+
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
-        let ids: BTreeSet<Uuid> = events.iter().flat_map(cases_of).collect();
-        let rows = locked(tx, ids.into_iter().collect()).await.map_err(unusable)?;
-        let mut session = Session::new(&self.core, rows);
+        let mut heard = Vec::new();
         for event in events {
-            self.hear(&mut session, event)?;
+            heard.extend(read(event)?.into_iter().map(|heard| (event, heard)));
+        }
+        let (mut cases, mut moving) = (BTreeSet::new(), BTreeSet::new());
+        for (_, heard) in &heard {
+            cases.extend(heard.of());
+            if let Heard::Asked(case, _) = heard {
+                moving.insert(*case);
+            }
+        }
+        let mut session = Session::begin(&self.core, tx, cases, moving).await.map_err(unusable)?;
+        for (event, heard) in heard {
+            self.hear(&mut session, event, heard).map_err(unusable)?;
         }
         session.save(tx).await.map_err(unusable)
     }
 
     fn committed(&self, events: &[Event]) {
-        self.core.tell(events.iter().flat_map(cases_of));
+        self.core.tell(events.iter().flat_map(|event| {
+            let heard = read(event).unwrap_or_default();
+            heard.iter().flat_map(Heard::of).chain(event.subject.parse().ok()).collect::<Vec<_>>()
+        }));
+    }
+}
+
+impl Heard {
+    /// The case that changes. For a submission that is the one that asked for it: its own case is not there yet.
+    fn of(&self) -> Option<Uuid> {
+        match self {
+            Self::Submitted(submitted) => submitted.parent_case_id.parse().ok(),
+            Self::Desk(case, _) | Self::Shown(case, _) | Self::Asked(case, _) => Some(*case),
+        }
     }
 }
 
 impl Hear {
-    fn hear(&self, session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
-        let id = || event.subject.parse::<Uuid>().map_err(|_| event.unreadable("its subject is no case"));
-        match event.kind.as_str() {
-            kinds::CASE_SUBMITTED => {
-                let submitted = event.decode::<CaseSubmitted>()?;
-                open(session, &self.core.catalog, submitted, self.clock.now()).map_err(unusable)
-            }
-            kind if kind.starts_with("task.") => {
-                let task = event.decode::<TaskChanged>()?;
-                if let Some(row) = session.row(id()?) {
+    fn hear(&self, session: &mut Session<'_>, event: &Event, heard: Heard) -> Result<(), Error> {
+        match heard {
+            Heard::Submitted(submitted) => open(session, &self.core.catalog, *submitted, self.clock.now()),
+            Heard::Desk(case, task) => {
+                if let Some(row) = session.row(case) {
                     (row.queue, row.assignee) =
                         if task.open { (task.queue, task.assignee) } else { Default::default() };
                 }
                 Ok(())
             }
-            kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
-                let marked = event.decode::<ClockMarked>()?;
-                show(session, id()?, marked.clock.as_ref());
-                if event.kind == kinds::CLOCK_BREACHED && !marked.on_breach.is_empty() {
-                    self.act(session, id()?, event, marked.on_breach)?;
+            Heard::Shown(case, clock) => {
+                if let Some(row) = session.row(case) {
+                    let due_at = time::from_proto(clock.due_at.as_ref()).map(to_db);
+                    row.due_at = due_at.filter(|_| ["running", "paused"].contains(&clock.phase.as_str()));
+                    row.breached = clock.breached_at.is_some();
                 }
                 Ok(())
             }
-            kind if kind.starts_with("clock.") => {
-                show(session, id()?, event.decode::<ClockChanged>()?.clock.as_ref());
-                Ok(())
-            }
-            _ => Ok(()),
+            Heard::Asked(case, action) => self.act(session, case, event, action),
         }
     }
 
     /// The system acts where a clock says so. Where the case has moved on meanwhile, there is nothing left to do.
-    fn act(
-        &self,
-        session: &mut Session<'_>,
-        case: Uuid,
-        event: &Event,
-        action: String,
-    ) -> Result<(), BusError> {
+    fn act(&self, session: &mut Session<'_>, case: Uuid, event: &Event, action: String) -> Result<(), Error> {
         let actor =
             Actor { id: SYSTEM.to_owned(), roles: [Role(SYSTEM.to_owned())].into(), department: None };
         let command = Command { action, ..Command::default() };
@@ -91,31 +112,35 @@ impl Hear {
             deed: Deed::Move(command),
         };
         match session.obey(order) {
-            Ok(_) => Ok(()),
             Err(Error::Refused(refusal)) => {
                 tracing::info!(%case, %refusal, "the case had moved on before its clock asked the system to act");
                 Ok(())
             }
-            Err(error) => Err(unusable(error)),
+            done => done.map(drop),
         }
     }
 }
 
-/// The case that an event is about, and the one that asked for it.
-fn cases_of(event: &Event) -> impl Iterator<Item = Uuid> {
-    let submitted =
-        (event.kind == kinds::CASE_SUBMITTED).then(|| event.decode::<CaseSubmitted>().ok()).flatten();
-    let parent = submitted.map(|submitted| submitted.parent_case_id).and_then(|id| id.parse().ok());
-    event.subject.parse().ok().into_iter().chain(parent)
-}
-
-fn show(session: &mut Session<'_>, case: Uuid, clock: Option<&ClockState>) {
-    let Some(clock) = clock.filter(|clock| clock.clock == SHOWN) else { return };
-    if let Some(row) = session.row(case) {
-        let due_at = time::from_proto(clock.due_at.as_ref()).map(to_db);
-        row.due_at = due_at.filter(|_| ["running", "paused"].contains(&clock.phase.as_str()));
-        row.breached = clock.breached_at.is_some();
-    }
+/// What an event says; most clocks say nothing that cases care for.
+fn read(event: &Event) -> Result<Vec<Heard>, BusError> {
+    let case = || event.subject.parse::<Uuid>().map_err(|_| event.unreadable("its subject is no case"));
+    let shown = |case, clock: Option<ClockState>| {
+        clock.filter(|clock| clock.clock == SHOWN).map(|clock| Heard::Shown(case, clock))
+    };
+    Ok(match event.kind.as_str() {
+        kinds::CASE_SUBMITTED => vec![Heard::Submitted(Box::new(event.decode()?))],
+        kind if kind.starts_with("task.") => vec![Heard::Desk(case()?, event.decode()?)],
+        kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
+            let (case, marked) = (case()?, event.decode::<ClockMarked>()?);
+            let asks = event.kind == kinds::CLOCK_BREACHED && !marked.on_breach.is_empty();
+            let asked = asks.then_some(Heard::Asked(case, marked.on_breach));
+            shown(case, marked.clock).into_iter().chain(asked).collect()
+        }
+        kind if kind.starts_with("clock.") => {
+            shown(case()?, event.decode::<ClockChanged>()?.clock).into_iter().collect()
+        }
+        _ => Vec::new(),
+    })
 }
 
 fn unusable(error: Error) -> BusError {

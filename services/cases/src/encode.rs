@@ -50,15 +50,15 @@ pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
 }
 
 /// The last data of each form of a case.
-pub(crate) fn forms(row: &case::Model) -> prost_types::Struct {
-    json::to_struct(row.fold.get("forms").unwrap_or(&Value::Null))
+pub(crate) fn forms(case: &Case) -> prost_types::Struct {
+    json::to_struct(&json!(case.forms))
 }
 
 /// An entry of a case's history.
 pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
     let transition = row.kind == "transition";
-    let form = row.event.get("form").and_then(Value::as_array);
-    let part = |at: usize| form.and_then(|form| form.get(at));
+    let event = row.event.and_then(|event| serde_json::from_str::<CaseEvent>(&event).ok());
+    let (form_name, form) = event.and_then(|event| event.form).unzip();
     let (reason, text) = if transition { (row.text, String::new()) } else { (String::new(), row.text) };
     api::CaseEvent {
         version: row.number.unsigned_abs(),
@@ -68,8 +68,8 @@ pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
         from_state: row.from_state,
         to_state: row.to_state,
         reason,
-        form_name: part(0).and_then(Value::as_str).unwrap_or_default().to_owned(),
-        form: part(1).map(json::to_struct),
+        form_name: form_name.unwrap_or_default(),
+        form: form.as_ref().map(json::to_struct),
         kind: row.kind,
         text,
     }

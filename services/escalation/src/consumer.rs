@@ -16,6 +16,18 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
+    fn hears(&self, kind: &str) -> bool {
+        matches!(
+            kind,
+            kinds::REGISTRY_CHANGED
+                | kinds::CASE_OPENED
+                | kinds::CASE_CHANGED
+                | kinds::CLOCK_WARNED
+                | kinds::CLOCK_BREACHED
+                | kinds::CLOCK_OVERDUE
+        )
+    }
+
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         let mut heard = Heard::default();
         for event in events {

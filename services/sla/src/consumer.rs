@@ -21,6 +21,11 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
+    fn hears(&self, kind: &str) -> bool {
+        matches!(kind, kinds::REGISTRY_CHANGED | kinds::CASE_OPENED | kinds::CASE_CHANGED)
+            || kind.starts_with("task.")
+    }
+
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;

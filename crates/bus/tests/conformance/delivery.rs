@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use async_trait::async_trait;
-use masar_bus::{Delivery, Error, Message, Outbox, Transport};
+use masar_bus::{Delivery, Error, Event, Message, Outbox, Transport};
 use tokio::sync::mpsc;
 
-use crate::bench::{Links, ONE, TWO, event, message, number, on_each, tell};
-use crate::recorder::Recorder;
+use crate::bench::{Links, ONE, TWO, event, message, number, on_each, query, tell};
+use crate::recorder::{Recorder, UNHEARD};
 
 #[tokio::test]
 async fn every_consumer_gets_every_event_once_and_each_subject_in_order() -> Result<()> {
@@ -54,6 +54,24 @@ async fn events_of_several_services_come_together_and_each_in_order() -> Result<
         let (second, first): (Vec<i64>, Vec<i64>) = one.of("a").into_iter().partition(|n| *n >= 1_000);
         assert_eq!(first, (0..200).collect::<Vec<_>>());
         assert_eq!(second, (1_000..1_200).collect::<Vec<_>>());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_consumer_does_not_hear_leaves_no_trace() -> Result<()> {
+    on_each(ONE, async |bench| {
+        let (one, store) = (Arc::new(Recorder::default()), bench.store("one").await?);
+        bench.start(bench.consumer("one", store.clone(), one.clone()));
+        let unheard = |n| Event { kind: UNHEARD.to_owned(), ..event("a", n) };
+        // Alone in a message, and among others.
+        for events in [vec![unheard(0)], vec![event("a", 1), unheard(2), event("a", 3)]] {
+            bench.transport.publish(message(0, events)).await?;
+        }
+        one.until(2).await;
+        assert_eq!(one.of("a"), [1, 3]);
+        assert_eq!(query(&store, "SELECT count(*) FROM inbox").await?, 2);
         Ok(())
     })
     .await

@@ -9,17 +9,16 @@ use masar_proto::{
     events::v1::{CaseCommented, CaseLinked},
     kinds, time,
 };
-use masar_store::insert_all;
 use masar_store::time::to_db;
+use masar_store::{insert_all, save_all};
 use masar_workflow::{Case, CaseEvent, Catalog, decide, evolve};
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
-use serde_json::Value;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::{Deed, Error, Order, package};
 use crate::encode;
-use crate::store::{case, entry, link};
+use crate::store::{case, entry, fold, link};
 
 /// Watchers that fall further behind read the case anew.
 const WATCHED: usize = 1_024;
@@ -42,6 +41,9 @@ impl Core {
     /// Tells the relay and those who watch what a commit has changed.
     pub(crate) fn tell(&self, changed: impl Iterator<Item = Uuid>) {
         self.outbox.wake();
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
         for id in changed {
             // Nobody may be watching.
             let _ = self.changes.send(id);
@@ -53,22 +55,35 @@ impl Core {
 pub(crate) struct Session<'a> {
     core: &'a Core,
     rows: HashMap<Uuid, case::Model>,
+    /// Those of the cases that may move, as the pure core knows them.
+    folds: HashMap<Uuid, Case>,
     changed: BTreeSet<Uuid>,
+    moved: BTreeSet<Uuid>,
     entries: Vec<entry::ActiveModel>,
     links: Vec<link::ActiveModel>,
     events: Vec<Event>,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(core: &'a Core, rows: HashMap<Uuid, case::Model>) -> Self {
-        Self {
+    /// Locks cases for a transaction's work; those that may move are read whole.
+    pub(crate) async fn begin(
+        core: &'a Core,
+        tx: &DatabaseTransaction,
+        cases: BTreeSet<Uuid>,
+        moving: BTreeSet<Uuid>,
+    ) -> Result<Self, Error> {
+        // Locked before they are read whole: nobody moves them in between.
+        let rows = case::lock(tx, cases).await?;
+        Ok(Self {
             core,
             rows,
+            folds: fold::read(tx, moving).await?,
             changed: BTreeSet::new(),
+            moved: BTreeSet::new(),
             entries: Vec::new(),
             links: Vec::new(),
             events: Vec::new(),
-        }
+        })
     }
 
     /// A case of this session, to be changed.
@@ -79,15 +94,15 @@ impl<'a> Session<'a> {
     }
 
     /// Takes a new case in with its first event.
-    pub(crate) fn opened(&mut self, row: case::Model, event: &CaseEvent) -> Result<Case, Error> {
+    pub(crate) fn opened(&mut self, row: case::Model, event: &CaseEvent) -> Result<&Case, Error> {
         let id = row.id;
         self.rows.insert(id, row);
-        self.apply(id, None, event, kinds::CASE_OPENED)
+        self.apply(id, event, kinds::CASE_OPENED)
     }
 
     /// Takes in what follows for a case of this session.
-    pub(crate) fn follow(&mut self, case: Case, event: &CaseEvent) -> Result<(), Error> {
-        self.apply(case.id.0, Some(case), event, kinds::CASE_CHANGED).map(drop)
+    pub(crate) fn follow(&mut self, event: &CaseEvent) -> Result<(), Error> {
+        self.apply(event.case_id.0, event, kinds::CASE_CHANGED).map(drop)
     }
 
     /// Links a child to the case that asked for it, and that case to its child.
@@ -110,13 +125,13 @@ impl<'a> Session<'a> {
     /// Does what an order says, or says why not; then nothing of the case has changed.
     pub(crate) fn obey(&mut self, order: Order) -> Result<case::Model, Error> {
         let Order { tenant, case: id, actor, at, deed } = order;
-        let row = self.rows.get(&id).filter(|row| row.tenant == tenant);
-        let row = row.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        let unknown = || Error::NotFound(id.to_string());
+        let row = self.rows.get(&id).filter(|row| row.tenant == tenant).ok_or_else(unknown)?;
         match deed {
             Deed::Move(command) => {
-                let case: Case = serde_json::from_value(row.fold.clone())?;
-                let event = decide(package(&self.core.catalog, row)?, &case, &command, &actor, at)?;
-                self.follow(case, &event)?;
+                let case = self.folds.get(&id).ok_or_else(unknown)?;
+                let event = decide(package(&self.core.catalog, row)?, case, &command, &actor, at)?;
+                self.follow(&event)?;
             }
             Deed::Comment { text, audience } => {
                 self.note(id, "comment", at, &actor.id, audience, text);
@@ -132,7 +147,7 @@ impl<'a> Session<'a> {
                 self.link(id, (other, other_reference), link, &actor.id, at);
             }
         }
-        self.rows.get(&id).cloned().ok_or_else(|| Error::NotFound(id.to_string()))
+        self.rows.get(&id).cloned().ok_or_else(unknown)
     }
 
     fn link(
@@ -162,16 +177,11 @@ impl<'a> Session<'a> {
         self.events.push(Event::new(kinds::CASE_LINKED, &row.tenant, &id, at, &linked));
     }
 
-    fn apply(
-        &mut self,
-        id: Uuid,
-        before: Option<Case>,
-        event: &CaseEvent,
-        kind: &str,
-    ) -> Result<Case, Error> {
+    fn apply(&mut self, id: Uuid, event: &CaseEvent, kind: &str) -> Result<&Case, Error> {
+        let row = self.rows.get_mut(&id).ok_or_else(|| Error::NotFound(id.to_string()))?;
+        let before = self.folds.remove(&id);
         let from = before.as_ref().map(|case| case.state.clone()).unwrap_or_default();
-        let case = evolve(before, event);
-        let Some(row) = self.rows.get_mut(&id) else { return Ok(case) };
+        let case = self.folds.entry(id).insert_entry(evolve(before, event)).into_mut();
         row.version = event.version.cast_signed();
         row.entries += 1;
         row.state.clone_from(&case.state);
@@ -182,7 +192,6 @@ impl<'a> Session<'a> {
         row.classification = fact("classification");
         let closed = case.category == StateCategory::Closed;
         row.closed_at = closed.then(|| row.closed_at.unwrap_or_else(|| to_db(event.at)));
-        row.fold = serde_json::to_value(&case)?;
         self.entries.push(entry::ActiveModel {
             case_id: Set(id),
             number: Set(row.entries),
@@ -193,11 +202,12 @@ impl<'a> Session<'a> {
             from_state: Set(from.clone()),
             to_state: Set(event.to.0.clone()),
             text: Set(event.reason.clone().unwrap_or_default()),
-            event: Set(serde_json::to_value(event)?),
+            event: Set(Some(serde_json::to_string(event)?)),
         });
-        let message = encode::changed(row, &case, event, from);
+        let message = encode::changed(row, case, event, from);
         self.events.push(Event::new(kind, &row.tenant, &id, event.at, &message));
         self.changed.insert(id);
+        self.moved.insert(id);
         Ok(case)
     }
 
@@ -215,15 +225,15 @@ impl<'a> Session<'a> {
             from_state: Set(state.clone()),
             to_state: Set(state),
             text: Set(text),
-            event: Set(Value::Null),
+            event: Set(None),
         });
     }
 
     /// Writes all that changed, in a handful of statements.
     pub(crate) async fn save(self, tx: &DatabaseTransaction) -> Result<(), Error> {
-        let Self { core, mut rows, changed, entries, links, events } = self;
-        let changed_rows = changed.iter().filter_map(|id| rows.remove(id)).collect::<Vec<_>>();
-        case::save(tx, changed_rows).await?;
+        let Self { core, mut rows, folds, changed, moved, entries, links, events } = self;
+        save_all(tx, changed.iter().filter_map(|id| rows.remove(id)).collect()).await?;
+        save_all(tx, fold::rows(moved.iter().filter_map(|id| folds.get(id)))?).await?;
         insert_all(tx, entries).await?;
         let key = [link::Column::CaseId, link::Column::Link, link::Column::OtherId];
         masar_store::insert_new(tx, links, key).await?;

@@ -3,23 +3,20 @@
 mod core;
 mod opening;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use masar_runtime::Clock;
 use masar_store::{Batcher, Store, Writer};
-use masar_workflow::{Actor, Catalog, Command, Package, Refusal};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use masar_workflow::{Actor, Case, Catalog, Command, Package, Refusal};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub(crate) use self::core::{Core, Session};
 pub(crate) use self::opening::open;
-use crate::store::case;
+use crate::store::{case, fold};
 
 /// Why a case was not moved.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +87,12 @@ impl App {
         found.await?.ok_or_else(|| Error::NotFound(key.to_owned()))
     }
 
+    /// A case as the pure core knows it.
+    pub(crate) async fn whole(&self, id: Uuid) -> Result<Case, Error> {
+        let mut found = fold::read(self.store.reader(), [id].into()).await?;
+        found.remove(&id).ok_or_else(|| Error::NotFound(id.to_string()))
+    }
+
     /// The package that a case walks.
     pub(crate) fn package(&self, case: &case::Model) -> Result<&Arc<Package>, Error> {
         package(&self.catalog, case)
@@ -99,18 +102,6 @@ impl App {
 pub(crate) fn package<'a>(catalog: &'a Catalog, case: &case::Model) -> Result<&'a Arc<Package>, Error> {
     let package = catalog.get(&case.package, &case.package_version);
     package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))
-}
-
-/// The rows of cases, locked in the order of their ids so that no two writers wait for each other.
-pub(crate) async fn locked<C: ConnectionTrait>(
-    tx: &C,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, case::Model>, Error> {
-    let rows = case::Entity::find()
-        .filter(case::Column::Id.is_in(ids))
-        .order_by_asc(case::Column::Id)
-        .lock_exclusive();
-    Ok(rows.all(tx).await?.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// Writes what people do to cases.
@@ -129,8 +120,9 @@ impl Writer for Act {
         tx: &DatabaseTransaction,
         batch: Vec<Order>,
     ) -> Result<Vec<Result<case::Model, Error>>, Error> {
-        let rows = locked(tx, batch.iter().map(|order| order.case).collect()).await?;
-        let mut session = Session::new(&self.core, rows);
+        let moves = batch.iter().filter(|order| matches!(order.deed, Deed::Move(_)));
+        let (cases, moving) = (batch.iter().map(|order| order.case), moves.map(|order| order.case));
+        let mut session = Session::begin(&self.core, tx, cases.collect(), moving.collect()).await?;
         let answers = batch.into_iter().map(|order| session.obey(order)).collect();
         session.save(tx).await?;
         Ok(answers)

@@ -18,57 +18,34 @@ use crate::store::case;
 pub(crate) fn open(
     session: &mut Session<'_>,
     catalog: &masar_workflow::Catalog,
-    submitted: CaseSubmitted,
+    mut submitted: CaseSubmitted,
     now: Timestamp,
 ) -> Result<(), Error> {
     let id: Uuid = submitted.case_id.parse().unwrap_or_default();
+    let form = json::from_struct(submitted.form.take().unwrap_or_default());
     let received_at = time::from_proto(submitted.received_at.as_ref()).unwrap_or(now);
-    let form = json::from_struct(submitted.form.unwrap_or_default());
-    let row = row(
-        id,
-        &form,
-        received_at,
-        now,
-        Submitted {
-            tenant: submitted.tenant,
-            reference: submitted.reference,
-            case_type: submitted.case_type,
-            package: submitted.package,
-            package_version: submitted.package_version,
-            source_system: submitted.source_system,
-            external_ref: submitted.external_ref,
-            historical: submitted.historical,
-        },
-    );
+    let row = row(id, &form, received_at, now, &submitted);
     let opening = Opening { case_id: CaseId(id), historical: submitted.historical, form };
     let actor = Actor { id: submitted.submitted_by, roles: BTreeSet::new(), department: None };
     // Clocks count from when the customer said it (T3), whenever the case reached us.
     let package = package(catalog, &row)?;
     let event = package.open(opening, &actor, received_at)?;
     let case = session.opened(row, &event)?;
+    let closed_at = time::from_proto(submitted.closed_at.as_ref()).filter(|_| submitted.historical);
+    let end = closed_at.and_then(|at| package.end_elsewhere(case, &actor, at));
     if let Ok(parent) = submitted.parent_case_id.parse() {
         session.link_child(id, parent, &submitted.parent_link, &actor.id, now);
     }
-    let closed_at = time::from_proto(submitted.closed_at.as_ref()).filter(|_| submitted.historical);
-    match closed_at.and_then(|at| package.end_elsewhere(&case, &actor, at)) {
-        Some(end) => session.follow(case, &end),
-        None => Ok(()),
-    }
+    end.map_or(Ok(()), |end| session.follow(&end))
 }
 
-/// The parts of a submission that a row keeps as they are.
-struct Submitted {
-    tenant: String,
-    reference: String,
-    case_type: String,
-    package: String,
-    package_version: String,
-    source_system: String,
-    external_ref: String,
-    historical: bool,
-}
-
-fn row(id: Uuid, form: &Value, received_at: Timestamp, now: Timestamp, submitted: Submitted) -> case::Model {
+fn row(
+    id: Uuid,
+    form: &Value,
+    received_at: Timestamp,
+    now: Timestamp,
+    submitted: &CaseSubmitted,
+) -> case::Model {
     let text = |name: &str| form.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let subject = form.get("subject").or_else(|| form.get("title"));
     let (subject_ar, subject_en) = bilingual(subject, &text("language"));
@@ -77,11 +54,11 @@ fn row(id: Uuid, form: &Value, received_at: Timestamp, now: Timestamp, submitted
     );
     case::Model {
         id,
-        tenant: submitted.tenant,
-        reference: submitted.reference,
-        case_type: submitted.case_type,
-        package: submitted.package,
-        package_version: submitted.package_version,
+        tenant: submitted.tenant.clone(),
+        reference: submitted.reference.clone(),
+        case_type: submitted.case_type.clone(),
+        package: submitted.package.clone(),
+        package_version: submitted.package_version.clone(),
         version: 0,
         entries: 0,
         state: String::new(),
@@ -102,10 +79,10 @@ fn row(id: Uuid, form: &Value, received_at: Timestamp, now: Timestamp, submitted
         opened_at: to_db(now),
         closed_at: None,
         historical: submitted.historical,
-        source_system: submitted.source_system,
-        external_ref: submitted.external_ref,
+        source_system: submitted.source_system.clone(),
+        external_ref: submitted.external_ref.clone(),
+        submitted_by: submitted.submitted_by.clone(),
         search,
-        fold: Value::Null,
     }
 }
 

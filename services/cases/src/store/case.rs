@@ -1,9 +1,10 @@
-//! Cases: the fold of their events, and the columns that lists ask for.
+//! Cases: the columns that lists ask for.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use std::collections::{BTreeSet, HashMap};
+
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, Iterable};
+use sea_orm::{ConnectionTrait, QueryOrder, QuerySelect};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "cases")]
@@ -38,25 +39,24 @@ pub struct Model {
     pub historical: bool,
     pub source_system: String,
     pub external_ref: String,
+    /// Who submitted it.
+    pub submitted_by: String,
     /// The folded words that a search finds it by (NFR-02).
     pub search: String,
-    /// The case as the pure core knows it.
-    #[sea_orm(column_type = "JsonBinary")]
-    pub fold: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Writes cases, new ones and changed ones, as they are now.
-pub(crate) async fn save<C: ConnectionTrait>(tx: &C, cases: Vec<Model>) -> Result<(), DbErr> {
-    let rows = masar_store::chunk_rows(Column::iter().count());
-    let columns = || Column::iter().filter(|column| !matches!(column, Column::Id));
-    for chunk in cases.chunks(rows) {
-        let models = chunk.iter().map(|case| ActiveModel::from(case.clone()).reset_all());
-        let conflict = OnConflict::column(Column::Id).update_columns(columns()).to_owned();
-        Entity::insert_many(models).on_conflict(conflict).exec_without_returning(tx).await?;
+/// Cases, locked in the order of their ids so that no two writers wait for each other.
+pub(crate) async fn lock<C: ConnectionTrait>(
+    tx: &C,
+    ids: BTreeSet<Uuid>,
+) -> Result<HashMap<Uuid, Model>, DbErr> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
-    Ok(())
+    let rows = Entity::find().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id).lock_exclusive();
+    Ok(rows.all(tx).await?.into_iter().map(|row| (row.id, row)).collect())
 }

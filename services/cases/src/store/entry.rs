@@ -18,9 +18,9 @@ pub struct Model {
     pub from_state: String,
     pub to_state: String,
     pub text: String,
-    /// The event as the pure core made it, for transitions.
-    #[sea_orm(column_type = "JsonBinary")]
-    pub event: Json,
+    /// The event as the pure core made it, as JSON text; only transitions have one.
+    #[sea_orm(column_type = "Text")]
+    pub event: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod case;
 pub(crate) mod entry;
+pub(crate) mod fold;
 pub(crate) mod link;
 mod list;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             tables: |schema| {
                 vec![
                     schema.create_table_from_entity(case::Entity),
+                    schema.create_table_from_entity(fold::Entity),
                     schema.create_table_from_entity(entry::Entity),
                     schema.create_table_from_entity(link::Entity),
                 ]

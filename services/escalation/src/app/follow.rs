@@ -78,7 +78,7 @@ impl Core {
             }
         }
         let newest = rows.values().filter(|row| changed.contains(&row.id)).cloned();
-        case::save(tx, newest.collect()).await?;
+        masar_store::save_all(tx, newest.collect()).await?;
         // What has waited comes before what is new.
         let waited = waiting::take(tx, arrived).await?.into_iter().map(|row| {
             let message = ClockMarked::decode(row.data.as_slice());

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use masar_proto::events::v1::CaseSnapshot;
-use masar_store::{chunk_rows, insert_new};
+use masar_store::insert_new;
 use prost::Message;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect};
 
 use crate::app::Error;
@@ -45,15 +44,4 @@ pub(crate) async fn hold<C: ConnectionTrait>(
     insert_new(tx, ids.iter().map(row).collect(), [Column::Id]).await?;
     let rows = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
     Ok(rows.order_by_asc(Column::Id).lock_exclusive().all(tx).await?)
-}
-
-/// Writes cases as they are now.
-pub(crate) async fn save<C: ConnectionTrait>(tx: &C, cases: Vec<Model>) -> Result<(), DbErr> {
-    for chunk in cases.chunks(chunk_rows(3)) {
-        let models = chunk.iter().map(|case| ActiveModel::from(case.clone()).reset_all());
-        let conflict =
-            OnConflict::column(Column::Id).update_columns([Column::Version, Column::Snapshot]).to_owned();
-        Entity::insert_many(models).on_conflict(conflict).exec_without_returning(tx).await?;
-    }
-    Ok(())
 }

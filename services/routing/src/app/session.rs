@@ -163,7 +163,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn save(mut self, tx: &DatabaseTransaction) -> Result<Vec<String>, Error> {
         let changed: Vec<_> = self.changed.iter().filter_map(|id| self.rows.remove(id)).collect();
         let queues = changed.iter().map(|task| task.queue.clone()).collect();
-        task::save(tx, changed).await?;
+        masar_store::save_all(tx, changed).await?;
         self.core.outbox.put(tx, self.events).await?;
         Ok(queues)
     }

@@ -2,8 +2,6 @@
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, Iterable};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "tasks")]
@@ -54,16 +52,4 @@ impl Model {
         let queued = self.queued_at.timestamp_micros().saturating_add(LATER);
         self.urgency = self.due_at.map_or(queued, |due| due.timestamp_micros());
     }
-}
-
-/// Writes tasks, new ones and changed ones, as they are now.
-pub(crate) async fn save<C: ConnectionTrait>(tx: &C, tasks: Vec<Model>) -> Result<(), DbErr> {
-    let rows = masar_store::chunk_rows(Column::iter().count());
-    let columns = || Column::iter().filter(|column| !matches!(column, Column::CaseId));
-    for chunk in tasks.chunks(rows) {
-        let models = chunk.iter().map(|task| ActiveModel::from(task.clone()).reset_all());
-        let conflict = OnConflict::column(Column::CaseId).update_columns(columns()).to_owned();
-        Entity::insert_many(models).on_conflict(conflict).exec_without_returning(tx).await?;
-    }
-    Ok(())
 }

@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn save(mut self, tx: &DatabaseTransaction) -> Result<Vec<Changed>, Error> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
-        clock::save(tx, changed.clone()).await?;
+        masar_store::save_all(tx, changed.clone()).await?;
         self.keeper.outbox.put(tx, self.events).await?;
         Ok(changed
             .into_iter()

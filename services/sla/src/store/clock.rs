@@ -2,8 +2,6 @@
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, Iterable};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "clocks")]
@@ -42,15 +40,3 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
-
-/// Writes clocks, new ones and changed ones, as they are now.
-pub(crate) async fn save<C: ConnectionTrait>(tx: &C, clocks: Vec<Model>) -> Result<(), DbErr> {
-    let rows = masar_store::chunk_rows(Column::iter().count());
-    let columns = || Column::iter().filter(|column| !matches!(column, Column::Id));
-    for chunk in clocks.chunks(rows) {
-        let models = chunk.iter().map(|clock| ActiveModel::from(clock.clone()).reset_all());
-        let conflict = OnConflict::column(Column::Id).update_columns(columns()).to_owned();
-        Entity::insert_many(models).on_conflict(conflict).exec_without_returning(tx).await?;
-    }
-    Ok(())
-}
