@@ -1,7 +1,10 @@
 //! A platform of a test's own, and the clients of its people.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub(crate) mod process;
+
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +72,11 @@ impl Platform {
         };
         let running = Box::pin(platform::start(ground)).await?;
         Ok(Self { running, credentials, folder })
+    }
+
+    /// Its data folder, where its credentials are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) async fn channel(&self) -> Result<Channel> {
