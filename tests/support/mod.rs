@@ -147,17 +147,21 @@ pub(crate) async fn act(
     Ok(client.clone().transition(request).await?.into_inner().case.unwrap_or_default())
 }
 
+/// How often is asked whether something has happened: not so often that the asking holds it up.
+const PACE: Duration = Duration::from_millis(10);
+
 /// Asks again until the answer is there: the services speak through the bus, which takes its moment.
 pub(crate) async fn eventually<T, F>(what: &str, ask: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
     let until_there = async {
+        let mut pace = tokio::time::interval(PACE);
         loop {
+            pace.tick().await;
             if let Some(answer) = ask().await? {
                 return Ok(answer);
             }
-            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), until_there)
