@@ -13,9 +13,11 @@ use masar_runtime::{Caller, caller, refuse};
 use masar_store::page;
 use masar_workflow::{Actor, Command, Refusal, available};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use crate::app::{App, Deed, Error, Order};
 use crate::encode;
@@ -90,13 +92,14 @@ impl CaseService for Api {
         let api::GetCaseRequest { case: key, at_least_version } = request.get_ref();
         let mut changes = self.app.changes.subscribe();
         let row = loop {
-            match self.look(&request, key).await? {
+            let id = match self.look(&request, key).await? {
                 Found::Received(case) if *at_least_version == 0 => return Ok(Response::new(*case)),
+                Found::Received(case) => case.case_id.parse().map_err(|_| refuse::not_found("case", key))?,
                 Found::Opened(row) if row.version.unsigned_abs() >= *at_least_version => break *row,
-                Found::Received(_) | Found::Opened(_) => {}
-            }
+                Found::Opened(row) => row.id,
+            };
             // The deadline of the call ends the wait.
-            if matches!(changes.recv().await, Err(RecvError::Closed)) {
+            if !may_have_changed(&mut changes, id).await {
                 return Err(refuse::unavailable("the service is stopping"));
             }
         };
@@ -233,11 +236,8 @@ impl CaseService for Api {
                 let tenant = tenant.clone();
                 async move {
                     loop {
-                        match changes.recv().await {
-                            Ok(changed) if changed != id => continue,
-                            Err(RecvError::Closed) => return None,
-                            // Whoever fell behind reads the case as it is now.
-                            Ok(_) | Err(RecvError::Lagged(_)) => {}
+                        if !may_have_changed(&mut changes, id).await {
+                            return None;
                         }
                         match app.find(&tenant, &id.to_string()).await {
                             Ok(row) if row.entries == seen => continue,
@@ -280,6 +280,18 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::Guard { .. } => "GUARD",
         Refusal::Reason => "REASON",
         Refusal::Form(_) => "FORM",
+    }
+}
+
+/// Waits until a case may have changed: whatever happens to others wakes nobody. False when the service stops.
+async fn may_have_changed(changes: &mut Receiver<Uuid>, case: Uuid) -> bool {
+    loop {
+        match changes.recv().await {
+            Ok(changed) if changed != case => {}
+            Err(RecvError::Closed) => return false,
+            // Whoever fell behind reads the case as it is now.
+            Ok(_) | Err(RecvError::Lagged(_)) => return true,
+        }
     }
 }
 

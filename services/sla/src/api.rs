@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use masar_clock::{Entry, Event as ClockEvent};
+use masar_clock::{Clock as Folded, Entry, Event as ClockEvent};
 use masar_domain::Importance;
 use masar_proto::common::v1::{Importance as ImportanceCode, PageResponse};
 use masar_proto::events::v1::Calendar as CalendarText;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::app::{Error, Keeper, Promises, state};
+use crate::app::{Compiled, Error, Keeper, Promises, state};
 use crate::calendars::SHIPPED;
 use crate::store::clock::{Column, Entity, Model};
 
@@ -54,7 +54,7 @@ impl SlaService for Api {
         let mut rows = rows.map_err(|error| stored(error.into()))?;
         let next_token =
             page::cut(&mut rows, size, |row| (row.due_at.timestamp_micros(), row.id)).map_err(stored)?;
-        let clocks = rows.iter().map(|row| encode(row, false)).collect::<Result<_, _>>()?;
+        let clocks = rows.iter().map(encode).collect::<Result<_, _>>()?;
         Ok(Response::new(api::ListClocksResponse { clocks, page: Some(PageResponse { next_token }) }))
     }
 
@@ -68,12 +68,15 @@ impl SlaService for Api {
             Ok(id) => Column::CaseId.eq(id),
             Err(_) => Column::Reference.eq(key.trim().to_uppercase()),
         };
-        let query = Entity::find().filter(Column::Tenant.eq(tenant)).filter(by).order_by_asc(Column::Id);
+        let own = Entity::find().filter(Column::Tenant.eq(tenant.as_str()));
+        let query = own.filter(by).order_by_asc(Column::Id);
         let rows = query.all(self.store.reader()).await.map_err(|error| stored(error.into()))?;
         if rows.is_empty() {
             return Err(refuse::not_found("case with clocks", &key));
         }
-        let clocks = rows.iter().map(|row| encode(row, true)).collect::<Result<_, _>>()?;
+        let calendars = self.promises.calendars(&tenant);
+        let whole = |row| Ok(api::Clock { ledger: ledger(row, &calendars)?, ..encode(row)? });
+        let clocks = rows.iter().map(whole).collect::<Result<_, Status>>()?;
         Ok(Response::new(api::GetCaseClocksResponse { clocks }))
     }
 
@@ -86,7 +89,7 @@ impl SlaService for Api {
         let wrong = |field: &str, problem: String| refuse::invalid(vec![(field.to_owned(), problem)]);
         let name = Some(request.calendar).filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| self.promises.default_calendar(&tenant));
-        let calendars = self.promises.calendars();
+        let calendars = self.promises.calendars(&tenant);
         let calendar = calendars.newest(&name);
         let calendar = calendar.ok_or_else(|| wrong("calendar", format!("there is no calendar `{name}`")))?;
         let target: masar_worktime::Target = request
@@ -130,7 +133,7 @@ impl SlaService for Api {
         request: Request<api::ListCalendarsRequest>,
     ) -> Result<Response<api::ListCalendarsResponse>, Status> {
         let tenant = caller(&request)?.tenant.0;
-        let calendars = self.promises.calendars();
+        let calendars = self.promises.calendars(&tenant);
         let shipped = SHIPPED.iter().filter_map(|(name, yaml)| {
             let version = calendars.newest(name)?.version();
             Some(CalendarText {
@@ -197,9 +200,12 @@ fn filter(tenant: String, request: &api::ListClocksRequest) -> Condition {
     filter
 }
 
-fn encode(row: &Model, with_ledger: bool) -> Result<api::Clock, Status> {
-    let entries: Vec<Entry> =
-        serde_json::from_value(row.ledger.clone()).map_err(|error| refuse::internal(&error))?;
+fn entries(row: &Model) -> Result<Vec<Entry>, Status> {
+    serde_json::from_value(row.ledger.clone()).map_err(|error| refuse::internal(&error))
+}
+
+fn encode(row: &Model) -> Result<api::Clock, Status> {
+    let entries = entries(row)?;
     let fired = entries.iter().filter_map(|entry| match entry.event {
         ClockEvent::MarkFired { mark } => Some(mark.to_string()),
         _ => None,
@@ -212,16 +218,29 @@ fn encode(row: &Model, with_ledger: bool) -> Result<api::Clock, Status> {
         queue: row.queue.clone(),
         policy: row.policy.clone(),
         fired: fired.collect(),
-        ledger: if with_ledger { (1..).zip(&entries).map(line).collect() } else { Vec::new() },
+        ledger: Vec::new(),
         next_mark: row.next_mark.clone().unwrap_or_default(),
         next_mark_at: row.next_at.map(|at| time::to_proto(from_db(at))),
     })
 }
 
-fn line((number, entry): (u32, &Entry)) -> api::LedgerEntry {
-    let event = serde_json::to_value(&entry.event).ok();
-    let event = event.as_ref().and_then(|event| event.get("event")?.as_str()).unwrap_or_default().to_owned();
-    api::LedgerEntry { number, at: Some(time::to_proto(entry.at)), event, text: entry.event.to_string() }
+/// Every entry with the due time that held after it: so the ledger says what each change moved, and from when to when.
+fn ledger(row: &Model, calendars: &Compiled) -> Result<Vec<api::LedgerEntry>, Status> {
+    let unreadable = |error: masar_clock::Error| refuse::internal(&error);
+    let mut clock: Option<Folded> = None;
+    let line = |(number, entry): (u32, Entry)| {
+        let after = match &clock {
+            Some(before) => before.after(&entry, calendars),
+            None => Folded::fold(std::slice::from_ref(&entry), calendars),
+        };
+        let after = clock.insert(after.map_err(unreadable)?);
+        let due_at = Some(time::to_proto(after.due_at(calendars).map_err(unreadable)?));
+        let event = serde_json::to_value(&entry.event).map_err(|error| refuse::internal(&error))?;
+        let event = event["event"].as_str().unwrap_or_default().to_owned();
+        let (at, text) = (Some(time::to_proto(entry.at)), entry.event.to_string());
+        Ok(api::LedgerEntry { number, at, event, text, due_at })
+    };
+    (1..).zip(entries(row)?).map(line).collect()
 }
 
 fn at_risk(row: &Model, mark: Option<String>, at: jiff::Timestamp) -> Result<api::AtRisk, Status> {
@@ -231,7 +250,7 @@ fn at_risk(row: &Model, mark: Option<String>, at: jiff::Timestamp) -> Result<api
         Some(_) => "warned",
     };
     Ok(api::AtRisk {
-        clock: Some(encode(row, false)?),
+        clock: Some(encode(row)?),
         what: what.to_owned(),
         mark: mark.unwrap_or_default(),
         at: Some(time::to_proto(at)),

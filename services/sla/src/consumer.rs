@@ -45,7 +45,10 @@ impl Handler for Hear {
         Ok(())
     }
 
-    fn committed(&self, _: &[Event]) {
+    fn committed(&self, events: &[Event]) {
+        if events.iter().any(|event| event.kind == kinds::REGISTRY_CHANGED) {
+            self.keeper.calendars.notify_one();
+        }
         self.keeper.outbox.wake();
         self.keeper.timers.notify_one();
         self.keeper.tell(std::mem::take(&mut self.pending()));

@@ -4,6 +4,7 @@ mod api;
 mod app;
 pub mod calendars;
 mod consumer;
+mod renewal;
 mod store;
 mod worker;
 
@@ -46,6 +47,8 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let promises = app::Promises::load(&store).await?;
     let keeper = Arc::new(app::Keeper::new(outbox.clone(), Arc::clone(&promises), clock.clone()));
     let timers = worker::Timers { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
+    let renewal =
+        renewal::Renewal { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let handler = Arc::new(consumer::Hear { keeper: Arc::clone(&keeper), changed: Mutex::default() });
@@ -69,6 +72,10 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
             Worker::new("sla consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
             Worker::new("sla timers", Stage::Consumer, async |stop| {
                 timers.run(stop).await;
+                Ok(())
+            }),
+            Worker::new("sla calendars", Stage::Consumer, async |stop| {
+                renewal.run(stop).await;
                 Ok(())
             }),
             Worker::new("sla relay", Stage::Relay, async |stop| {

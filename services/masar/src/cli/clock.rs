@@ -66,11 +66,12 @@ pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
             let mut text = clocks(&found.clocks);
             for clock in &found.clocks {
                 let name = clock.state.as_ref().map(|state| format!("{} run {}", state.clock, state.run));
-                let rows = clock
-                    .ledger
-                    .iter()
-                    .map(|entry| [entry.number.to_string(), local(entry.at.as_ref()), entry.text.clone()]);
-                text += &format!("\n{}\n{}", name.unwrap_or_default(), table(["", "at", "entry"], rows));
+                let rows = clock.ledger.iter().map(|entry| {
+                    let (at, due) = (local(entry.at.as_ref()), local(entry.due_at.as_ref()));
+                    [entry.number.to_string(), at, entry.text.clone(), due]
+                });
+                let ledger = table(["", "at", "entry", "then due"], rows);
+                text += &format!("\n{}\n{ledger}", name.unwrap_or_default());
             }
             Answer::of(&found, "masar.sla.v1.GetCaseClocksResponse", text)
         }

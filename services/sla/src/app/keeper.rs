@@ -31,6 +31,8 @@ pub(crate) struct Keeper {
     pub(crate) clock: Clock,
     /// Told when a timer may have become the next.
     pub(crate) timers: Notify,
+    /// Told when an entity may have published a calendar.
+    pub(crate) calendars: Notify,
     /// Clocks as they change, with the mark that fired, for those who watch.
     pub(crate) changes: broadcast::Sender<Changed>,
 }
@@ -45,7 +47,8 @@ impl Keeper {
     }
 
     pub(crate) fn new(outbox: Outbox, promises: Arc<Promises>, clock: Clock) -> Self {
-        Self { outbox, promises, clock, timers: Notify::new(), changes: broadcast::Sender::new(WATCHED) }
+        let (timers, calendars) = (Notify::new(), Notify::new());
+        Self { outbox, promises, clock, timers, calendars, changes: broadcast::Sender::new(WATCHED) }
     }
 }
 
@@ -170,6 +173,8 @@ impl<'a> Session<'a> {
             queue: String::new(),
             policy: policy.clone(),
             on_breach: effect.on_breach.clone(),
+            calendar: String::new(),
+            calendar_version: 0,
             due_at: to_db(at),
             breached_at: None,
             marks: serde_json::to_value(&effect.marks)?,
@@ -187,6 +192,16 @@ impl<'a> Session<'a> {
             }
             result => result,
         }
+    }
+
+    /// A new version of its calendar holds for an open clock: its due time is computed anew (T7).
+    pub(crate) fn renew(
+        &mut self,
+        row: clock::Model,
+        calendar: CalendarRef,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.add(row, ClockEvent::CalendarChanged { calendar }, at, kinds::CLOCK_RETARGETED)
     }
 
     /// A mark has come: says so in the ledger and to all who listen.
@@ -214,9 +229,11 @@ impl<'a> Session<'a> {
     }
 
     fn add(&mut self, row: clock::Model, event: ClockEvent, at: Timestamp, kind: &str) -> Result<(), Error> {
-        let text = event.to_string();
+        let (entry, was_due_at) = (event.to_string(), Some(row.due_at).filter(|_| row.version > 0));
         let row = self.entered(row, event, at)?;
-        let changed = ClockChanged { clock: Some(state(&row)?), at: Some(time::to_proto(at)), entry: text };
+        let was_due_at = was_due_at.filter(|was| *was != row.due_at).map(|was| time::to_proto(from_db(was)));
+        let (clock, at_proto) = (Some(state(&row)?), Some(time::to_proto(at)));
+        let changed = ClockChanged { clock, at: at_proto, entry, was_due_at };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, at, &changed));
         self.keep(row);
         Ok(())
@@ -229,11 +246,15 @@ impl<'a> Session<'a> {
         event: ClockEvent,
         at: Timestamp,
     ) -> Result<clock::Model, Error> {
-        let calendars = self.keeper.promises.calendars();
+        let calendars = self.keeper.promises.calendars(&row.tenant);
         let wrong = |error| Error::Clock { clock: row.clock.clone(), error };
         let mut ledger: Vec<Entry> = serde_json::from_value(row.ledger.take())?;
         // Two services' clocks may differ by a moment; the ledger keeps the order in which we heard.
         let at = ledger.last().map_or(at, |last| at.max(last.at));
+        if let ClockEvent::Started { calendar, .. } | ClockEvent::CalendarChanged { calendar } = &event {
+            row.calendar.clone_from(&calendar.name);
+            row.calendar_version = calendar.version.cast_signed();
+        }
         ledger.push(Entry { at, event });
         let folded = Folded::fold(&ledger, calendars.as_ref()).map_err(wrong)?;
         let marks: Vec<Mark> = serde_json::from_value(row.marks.clone())?;
@@ -280,8 +301,13 @@ impl<'a> Session<'a> {
     }
 }
 
-pub(crate) fn is_open(row: &clock::Model) -> bool {
-    [phase(Phase::Running), phase(Phase::Paused)].contains(&row.phase.as_str())
+fn is_open(row: &clock::Model) -> bool {
+    open_phases().contains(&row.phase.as_str())
+}
+
+/// The phases of a clock that still counts, or will.
+pub(crate) fn open_phases() -> [&'static str; 2] {
+    [phase(Phase::Running), phase(Phase::Paused)]
 }
 
 pub(crate) fn phase(phase: Phase) -> &'static str {

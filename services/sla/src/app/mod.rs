@@ -3,8 +3,8 @@
 mod keeper;
 mod promises;
 
-pub(crate) use keeper::{Changed, Keeper, Session, state};
-pub(crate) use promises::Promises;
+pub(crate) use keeper::{Changed, Keeper, Session, open_phases, state};
+pub(crate) use promises::{Compiled, Promises};
 
 /// Why a clock was not changed.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
-//! What each entity promises: its calendars, and the agreements that go before a package's targets (CMP-13).
+//! What each entity promises: its calendars, and the agreements that go before a package's targets (CMP-13). No entity
+//! counts on a calendar of another, whatever both call it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -14,8 +15,15 @@ use crate::calendars::{DEFAULT, SHIPPED, compile};
 
 /// Calendars and agreements, as the registry last said. Readers never wait.
 pub(crate) struct Promises {
-    calendars: ArcSwap<Compiled>,
-    entities: ArcSwap<HashMap<String, Arc<RegistryChanged>>>,
+    shipped: Arc<Compiled>,
+    entities: ArcSwap<HashMap<String, Entity>>,
+}
+
+#[derive(Clone)]
+struct Entity {
+    says: Arc<RegistryChanged>,
+    /// Those that it has published, and the shipped ones.
+    calendars: Arc<Compiled>,
 }
 
 /// Compiled calendars by name and version.
@@ -29,6 +37,30 @@ impl Calendars for Compiled {
 }
 
 impl Compiled {
+    /// These calendars, and those of some texts.
+    fn and<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<Arc<Self>, String> {
+        let mut calendars = self.clone();
+        for text in texts {
+            let calendar = compile(text)?;
+            calendars.0.insert(CalendarRef::of(&calendar), Arc::new(calendar));
+        }
+        Ok(Arc::new(calendars))
+    }
+
+    /// The newest version of each calendar that has more than one: clocks may still count on an older.
+    pub(crate) fn renewed(&self) -> Vec<CalendarRef> {
+        let mut versions: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for CalendarRef { name, version } in self.0.keys() {
+            versions.entry(name).or_default().push(*version);
+        }
+        let renewed = versions.into_iter().filter(|(_, versions)| versions.len() > 1);
+        let newest = |(name, versions): (&str, Vec<u32>)| {
+            let version = versions.into_iter().max()?;
+            Some(CalendarRef { name: name.to_owned(), version })
+        };
+        renewed.filter_map(newest).collect()
+    }
+
     /// The newest version of a calendar.
     pub(crate) fn newest(&self, name: &str) -> Option<&Arc<Calendar>> {
         self.0.values().filter(|calendar| calendar.name() == name).max_by_key(|calendar| calendar.version())
@@ -38,8 +70,8 @@ impl Compiled {
 impl Promises {
     /// The shipped calendars, and what the registry said before.
     pub(crate) async fn load(store: &Store) -> Result<Arc<Self>, masar_runtime::BoxError> {
-        let promises = Self { calendars: ArcSwap::default(), entities: ArcSwap::default() };
-        promises.add_calendars(SHIPPED.iter().map(|(_, text)| *text))?;
+        let shipped = Compiled::default().and(SHIPPED.iter().map(|(_, text)| *text))?;
+        let promises = Self { shipped, entities: ArcSwap::default() };
         for changed in all_kept(store.reader()).await? {
             promises.hear(changed)?;
         }
@@ -48,34 +80,29 @@ impl Promises {
 
     /// Takes over what the registry says of an entity.
     pub(crate) fn hear(&self, changed: RegistryChanged) -> Result<(), String> {
-        self.add_calendars(changed.calendars.iter().map(|calendar| calendar.yaml.as_str()))?;
-        let changed = Arc::new(changed);
+        let own = changed.calendars.iter().map(|calendar| calendar.yaml.as_str());
+        let entity = Entity { calendars: self.shipped.and(own)?, says: Arc::new(changed) };
         self.entities.rcu(|entities| {
             let mut entities = HashMap::clone(entities);
-            entities.insert(changed.tenant.clone(), Arc::clone(&changed));
+            entities.insert(entity.says.tenant.clone(), entity.clone());
             entities
         });
         Ok(())
     }
 
-    fn add_calendars<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<(), String> {
-        let new = texts.map(compile).collect::<Result<Vec<_>, _>>()?;
-        let new: Vec<_> =
-            new.into_iter().map(|calendar| (CalendarRef::of(&calendar), Arc::new(calendar))).collect();
-        self.calendars.rcu(|calendars| {
-            let mut calendars = Compiled::clone(calendars);
-            calendars.0.extend(new.iter().cloned());
-            calendars
-        });
-        Ok(())
-    }
-
-    pub(crate) fn calendars(&self) -> Arc<Compiled> {
-        self.calendars.load_full()
+    /// The calendars that an entity may count on.
+    pub(crate) fn calendars(&self, tenant: &str) -> Arc<Compiled> {
+        let entities = self.entities.load();
+        Arc::clone(entities.get(tenant).map_or(&self.shipped, |entity| &entity.calendars))
     }
 
     pub(crate) fn entity(&self, tenant: &str) -> Option<Arc<RegistryChanged>> {
-        self.entities.load().get(tenant).cloned()
+        self.entities.load().get(tenant).map(|entity| Arc::clone(&entity.says))
+    }
+
+    /// Everybody of whom the registry has told.
+    pub(crate) fn tenants(&self) -> Vec<String> {
+        self.entities.load().keys().cloned().collect()
     }
 
     /// Name of the entity's calendar.
@@ -91,7 +118,8 @@ impl Promises {
         let mut own =
             departments.filter(|department| department.code == case.department).map(|found| &found.calendar);
         let name = own.find(|name| !name.is_empty()).cloned();
-        self.calendars.load().newest(&name.unwrap_or_else(|| self.default_calendar(&case.tenant))).cloned()
+        let name = name.unwrap_or_else(|| self.default_calendar(&case.tenant));
+        self.calendars(&case.tenant).newest(&name).cloned()
     }
 
     /// The target that an agreement promises instead of the package's, and what promises it: one on the service goes

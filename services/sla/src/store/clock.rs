@@ -20,6 +20,9 @@ pub struct Model {
     pub queue: String,
     pub policy: String,
     pub on_breach: String,
+    /// The calendar that the ledger last named, and its version (T7).
+    pub calendar: String,
+    pub calendar_version: i32,
     pub due_at: ChronoDateTimeUtc,
     pub breached_at: Option<ChronoDateTimeUtc>,
     /// The marks that fire, as text.

@@ -5,7 +5,7 @@ mod support;
 use anyhow::Result;
 use jiff::Timestamp;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
-use masar_proto::cases::v1::{GetCaseRequest, ListCaseEventsRequest};
+use masar_proto::cases::v1::{GetCaseRequest, ListCaseEventsRequest, ListCasesRequest};
 use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::sla::v1::GetCaseClocksRequest;
@@ -47,6 +47,34 @@ async fn an_accepted_case_is_received_and_never_unknown() -> Result<()> {
             let request = GetCaseRequest { case: accepted.case_id, at_least_version: 1 };
             assert_eq!(cases.clone().get_case(request).await?.into_inner().version, 1);
         }
+        Ok(platform.running.stop().await?)
+    })
+    .await
+}
+
+/// Acceptance check 6, for callers that come one after the other and for those that come at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_external_reference_twice_is_one_case_with_one_number() -> Result<()> {
+    on_each_database(async |url| {
+        let (clock, _hand) = Clock::manual(SUNDAY.parse()?);
+        let platform = Platform::start(url, clock).await?;
+        let intake = IntakeServiceClient::new(platform.call_centre("DEMO-TRF").await?);
+        let submit =
+            async || anyhow::Ok(intake.clone().submit_case(complaint("X-1", &form())).await?.into_inner());
+        let first = submit().await?;
+        let again = futures::future::try_join_all((0..10).map(|_| submit())).await?;
+        for answer in again {
+            assert_eq!(
+                (&answer.reference, &answer.case_id, answer.duplicate),
+                (&first.reference, &first.case_id, true)
+            );
+        }
+        let cases = CaseServiceClient::new(platform.person("trf-triage-1").await?);
+        let request = GetCaseRequest { case: first.reference.clone(), at_least_version: 1 };
+        cases.clone().get_case(request).await?;
+        let listed = cases.clone().list_cases(ListCasesRequest::default()).await?.into_inner().cases;
+        let references: Vec<_> = listed.into_iter().map(|case| case.reference).collect();
+        assert_eq!(references, [first.reference]);
         Ok(platform.running.stop().await?)
     })
     .await

@@ -1,7 +1,10 @@
 //! A platform of a test's own, and the clients of its people.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub(crate) mod process;
+
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +72,11 @@ impl Platform {
         };
         let running = Box::pin(platform::start(ground)).await?;
         Ok(Self { running, credentials, folder })
+    }
+
+    /// Its data folder, where its credentials are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) async fn channel(&self) -> Result<Channel> {
@@ -139,17 +147,21 @@ pub(crate) async fn act(
     Ok(client.clone().transition(request).await?.into_inner().case.unwrap_or_default())
 }
 
+/// How often is asked whether something has happened: not so often that the asking holds it up.
+const PACE: Duration = Duration::from_millis(10);
+
 /// Asks again until the answer is there: the services speak through the bus, which takes its moment.
 pub(crate) async fn eventually<T, F>(what: &str, ask: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
     let until_there = async {
+        let mut pace = tokio::time::interval(PACE);
         loop {
+            pace.tick().await;
             if let Some(answer) = ask().await? {
                 return Ok(answer);
             }
-            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), until_there)

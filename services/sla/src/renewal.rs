@@ -1,0 +1,95 @@
+//! New versions of calendars: takes every open clock over to the newest of its calendar (T7).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use masar_clock::CalendarRef;
+use masar_runtime::Clock;
+use masar_store::Store;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::app::{Error, Keeper, Session, open_phases};
+use crate::store::clock::{Column, Entity};
+
+/// Clocks of one transaction.
+const MOST: u64 = 500;
+/// How long to wait after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Renewal {
+    pub(crate) store: Store,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) clock: Clock,
+}
+
+impl Renewal {
+    /// Works until it is told to stop. What the last process left undone is done at the start.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let work = async {
+            loop {
+                match self.renew_all().await {
+                    Ok(()) => self.keeper.calendars.notified().await,
+                    Err(error) => {
+                        tracing::error!(%error, "clocks could not be moved to a new calendar; tried again");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        };
+        stop.run_until_cancelled(work).await;
+    }
+
+    async fn renew_all(&self) -> Result<(), Error> {
+        for tenant in self.keeper.promises.tenants() {
+            for calendar in self.keeper.promises.calendars(&tenant).renewed() {
+                let mut last = Some(Uuid::nil());
+                while let Some(after) = last {
+                    last = self.renew_some(&tenant, &calendar, after).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Renews the clocks that come after one, some in a transaction; the last of them, if there may be more.
+    async fn renew_some(
+        &self,
+        tenant: &str,
+        calendar: &CalendarRef,
+        after: Uuid,
+    ) -> Result<Option<Uuid>, Error> {
+        let tx = self.store.begin().await?;
+        let behind = Entity::find()
+            .filter(Column::Id.gt(after))
+            .filter(Column::Tenant.eq(tenant))
+            .filter(Column::Phase.is_in(open_phases()))
+            .filter(Column::Calendar.eq(calendar.name.as_str()))
+            .filter(Column::CalendarVersion.lt(calendar.version.cast_signed()))
+            .order_by_asc(Column::Id)
+            .limit(MOST)
+            .lock_exclusive()
+            .all(&tx)
+            .await?;
+        let Some(last) = behind.last().map(|row| row.id) else { return Ok(None) };
+        let now = self.clock.now();
+        let mut session = Session::new(&self.keeper, behind.clone());
+        for row in behind {
+            let (case, clock) = (row.case_id, row.clock.clone());
+            match session.renew(row, calendar.clone(), now) {
+                // The new version does not reach as far: the promise stands on the old one.
+                Err(Error::Clock { error, .. }) => {
+                    tracing::warn!(%case, clock, %calendar, %error, "a clock stays on its calendar");
+                }
+                result => result?,
+            }
+        }
+        let changed = session.save(&tx).await?;
+        tx.commit().await.map_err(masar_store::Error::from)?;
+        self.keeper.outbox.wake();
+        self.keeper.timers.notify_one();
+        self.keeper.tell(changed);
+        Ok(Some(last))
+    }
+}
