@@ -128,7 +128,7 @@ impl Package {
         refuse_form(self.violations(form, &opening.form))?;
         // A checked package has one initial state.
         let initial = definition.initial().unwrap_or_default();
-        let facts = facts_of(&definition.facts, &opening.form);
+        let facts = self.facts(&opening.form);
         let event = CaseEvent {
             case_id: opening.case_id,
             version: 1,
@@ -183,7 +183,7 @@ pub fn decide(
     if let Some(expected) = command.expected_version.filter(|expected| *expected != case.version) {
         return Err(Refusal::Version { expected, current: case.version });
     }
-    let transition = permitted(package, case, &command.action, actor, command.form.as_ref())?;
+    let (index, transition) = permitted(package, case, &command.action, actor, command.form.as_ref())?;
     let reason = command.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if transition.reason && reason.is_none() {
         return Err(Refusal::Reason);
@@ -195,7 +195,7 @@ pub fn decide(
     }
     let data = form.as_ref().map_or(&Value::Null, |(_, data)| data);
     let event = CaseEvent {
-        facts: facts_of(&transition.sets, data),
+        facts: package.facts_set(index, data),
         effects: Vec::new(),
         case_id: case.id,
         version: case.version + 1,
@@ -238,24 +238,14 @@ pub(crate) fn case_facts(case: &Case) -> Value {
     facts
 }
 
-/// The facts that fields of a form say; a field that is left out says nothing.
-fn facts_of(names: &BTreeMap<String, String>, form: &Value) -> BTreeMap<String, String> {
-    let said = |field: &String| match form.get(field)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Null => None,
-        other => Some(other.to_string()),
-    };
-    names.iter().filter_map(|(name, field)| Some((name.clone(), said(field)?))).collect()
-}
-
-/// The first transition of the action that the actor may do.
+/// The first transition of the action that the actor may do, and its place in the package.
 fn permitted<'a>(
     package: &'a Package,
     case: &Case,
     action: &str,
     actor: &Actor,
     form: Option<&Value>,
-) -> Result<&'a Transition, Refusal> {
+) -> Result<(usize, &'a Transition), Refusal> {
     let definition = package.definition();
     let facts = json!({"case": case_facts(case), "actor": actor, "form": form});
     let mut refusal = None;
@@ -269,7 +259,7 @@ fn permitted<'a>(
             }
         });
         match allowed {
-            Ok(()) => return Ok(transition),
+            Ok(()) => return Ok((index, transition)),
             Err(reason) => refusal = Some(nearer(refusal, reason)),
         }
     }

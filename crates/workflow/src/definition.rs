@@ -26,8 +26,8 @@ pub struct Definition {
     pub opening_form: String,
     /// The closed state of cases that were over before they came to us; without it none such can be brought in.
     pub historical_end: Option<String>,
-    /// What is known of a case, and the field of the opening form that says it: `importance`, `service`,
-    /// `department`, `classification` and others that rules and lists read.
+    /// What is known of a case, and the field of the opening form that says it, or `=` and a CEL expression over `form`:
+    /// `importance`, `service`, `department`, `classification` and others that rules and lists read.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
     /// What else the opening asks for.
@@ -92,7 +92,7 @@ pub struct Transition {
     /// Actions whose actors may not do this one, however long ago (E13).
     #[serde(default)]
     pub not_by: BTreeSet<String>,
-    /// Facts of the case that the form changes, and the field that says how.
+    /// Facts of the case that the form changes, and the field that says how, or `=` and a CEL expression over `form`.
     #[serde(default)]
     pub sets: BTreeMap<String, String>,
     /// What it asks of others.

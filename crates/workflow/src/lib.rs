@@ -10,6 +10,8 @@ mod decide;
 mod definition;
 mod effect;
 mod error;
+mod expression;
+mod fact;
 mod graph;
 mod ladder;
 mod package;

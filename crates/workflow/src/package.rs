@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cel::{Context, Env, Program, Value as CelValue};
+use cel::Env;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::{Definition, Error, Violation, check};
-
-/// The names that the condition of a transition or a clock may use.
-const GUARD_NAMES: [&str; 3] = ["case", "actor", "form"];
-/// The names that a routing rule may use.
-const ROUTING_NAMES: [&str; 3] = ["case", "service", "category"];
+use crate::expression::{Expression, GUARD, ROUTING};
+use crate::fact::Facts;
+use crate::{Definition, Error, Rule, Transition, Violation, check};
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -28,13 +25,20 @@ pub struct Package {
     definition: Definition,
     forms: BTreeMap<String, Validator>,
     schemas: BTreeMap<String, String>,
+    /// What the opening form says of a case.
+    facts: Facts,
     /// In the order of the definition's transitions.
-    guards: Vec<Option<Program>>,
+    moves: Vec<Move>,
     /// The conditions of the clocks that have one.
-    clock_conditions: BTreeMap<String, Program>,
+    clock_conditions: BTreeMap<String, Expression>,
     /// Condition and, where it is computed, queue of each routing rule.
-    routes: Vec<(Program, Option<Program>)>,
-    env: Arc<Env>,
+    routes: Vec<(Expression, Option<Expression>)>,
+}
+
+/// What a transition asks for and says.
+struct Move {
+    guard: Option<Expression>,
+    sets: Facts,
 }
 
 impl Package {
@@ -58,27 +62,15 @@ impl Package {
             return Err(Error::Findings(findings));
         }
         let env = Arc::new(Env::stdlib());
-        let compile = |place: String, names: &[&str], text: &str| compile(&env, place, names, text);
-        let guards = (definition.transitions.iter())
-            .map(|transition| {
-                let place = || format!("transition `{}`", transition.action);
-                transition.guard.as_deref().map(|guard| compile(place(), &GUARD_NAMES, guard)).transpose()
-            })
-            .collect::<Result<_, _>>()?;
-        let clock_conditions = (definition.clocks.iter())
-            .filter_map(|(code, clock)| Some((code, clock.when.as_deref()?)))
-            .map(|(code, when)| Ok((code.clone(), compile(format!("clock `{code}`"), &GUARD_NAMES, when)?)))
-            .collect::<Result<_, Error>>()?;
-        let routes = (definition.routing.rules.iter())
-            .map(|rule| {
-                let place = || format!("routing rule `{}`", rule.name);
-                let queue = rule.queue.strip_prefix('=');
-                let queue = queue.map(|queue| compile(place(), &ROUTING_NAMES, queue)).transpose()?;
-                Ok((compile(place(), &ROUTING_NAMES, &rule.when)?, queue))
-            })
-            .collect::<Result<_, Error>>()?;
-        let schemas = source.forms.clone();
-        Ok(Self { definition, forms, schemas, guards, clock_conditions, routes, env })
+        Ok(Self {
+            facts: Facts::compile(&env, "the opening", &definition.facts)?,
+            moves: moves(&env, &definition)?,
+            clock_conditions: clock_conditions(&env, &definition)?,
+            routes: routes(&env, &definition)?,
+            schemas: source.forms.clone(),
+            definition,
+            forms,
+        })
     }
 
     /// The JSON Schema of a form, as its file says it.
@@ -106,65 +98,76 @@ impl Package {
             .collect()
     }
 
+    /// What the opening form says of a case.
+    pub(crate) fn facts(&self, form: &Value) -> BTreeMap<String, String> {
+        self.facts.of(form)
+    }
+
+    /// What the form of a transition changes of what is known of the case.
+    pub(crate) fn facts_set(&self, transition: usize, form: &Value) -> BTreeMap<String, String> {
+        self.moves.get(transition).map(|found| found.sets.of(form)).unwrap_or_default()
+    }
+
     /// True when the transition has no guard or its guard holds.
-    ///
-    /// A guard that cannot be evaluated, because a field is missing, does not hold.
     pub(crate) fn guard_holds(&self, transition: usize, facts: &Value) -> bool {
-        let Some(Some(guard)) = self.guards.get(transition) else { return true };
-        matches!(self.evaluate(guard, &GUARD_NAMES, facts), Some(CelValue::Bool(true)))
+        let guard = self.moves.get(transition).and_then(|found| found.guard.as_ref());
+        guard.is_none_or(|guard| guard.holds(facts))
     }
 
     /// True when the clock has no condition or its condition holds.
     pub(crate) fn clock_wanted(&self, clock: &str, facts: &Value) -> bool {
-        let Some(condition) = self.clock_conditions.get(clock) else { return true };
-        matches!(self.evaluate(condition, &GUARD_NAMES, facts), Some(CelValue::Bool(true)))
+        self.clock_conditions.get(clock).is_none_or(|condition| condition.holds(facts))
     }
 
     /// Where a routing rule sends the case, if it takes it.
     pub(crate) fn routed_by(&self, number: usize, facts: &Value) -> Option<String> {
         let ((condition, computed), rule) =
             (self.routes.get(number)?, self.definition.routing.rules.get(number)?);
-        if !matches!(self.evaluate(condition, &ROUTING_NAMES, facts), Some(CelValue::Bool(true))) {
+        if !condition.holds(facts) {
             return None;
         }
         match computed {
             None => Some(rule.queue.clone()),
-            Some(queue) => match self.evaluate(queue, &ROUTING_NAMES, facts) {
-                Some(CelValue::String(queue)) if !queue.is_empty() => Some(queue.to_string()),
-                _ => None,
-            },
+            Some(queue) => queue.text(facts),
         }
     }
+}
 
-    /// The value of an expression; none when a field that it needs is missing.
-    fn evaluate(&self, program: &Program, names: &[&str], facts: &Value) -> Option<CelValue> {
-        let mut context = Context::with_env(Arc::clone(&self.env));
-        for name in names {
-            context.add_variable(*name, &facts[name]).ok()?;
-        }
-        program.execute(&context).ok()
-    }
+fn moves(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Move>, Error> {
+    let compiled = |transition: &Transition| {
+        let place = format!("transition `{}`", transition.action);
+        let guard = transition.guard.as_deref();
+        Ok(Move {
+            guard: guard.map(|guard| Expression::compile(env, &place, GUARD, guard)).transpose()?,
+            sets: Facts::compile(env, &place, &transition.sets)?,
+        })
+    };
+    definition.transitions.iter().map(compiled).collect()
+}
+
+fn clock_conditions(env: &Arc<Env>, definition: &Definition) -> Result<BTreeMap<String, Expression>, Error> {
+    let conditions =
+        definition.clocks.iter().filter_map(|(code, clock)| Some((code, clock.when.as_deref()?)));
+    conditions
+        .map(|(code, when)| {
+            Ok((code.clone(), Expression::compile(env, &format!("clock `{code}`"), GUARD, when)?))
+        })
+        .collect()
+}
+
+fn routes(env: &Arc<Env>, definition: &Definition) -> Result<Vec<(Expression, Option<Expression>)>, Error> {
+    let compiled = |rule: &Rule| {
+        let compile =
+            |text: &str| Expression::compile(env, &format!("routing rule `{}`", rule.name), ROUTING, text);
+        Ok((compile(&rule.when)?, rule.queue.strip_prefix('=').map(compile).transpose()?))
+    };
+    definition.routing.rules.iter().map(compiled).collect()
 }
 
 fn compile_form(form: &str, text: &str) -> Result<Validator, Error> {
     let problem = |problem: String| Error::Form { form: form.to_owned(), problem };
     let schema: Value = serde_json::from_str(text).map_err(|error| problem(error.to_string()))?;
     jsonschema::validator_for(&schema).map_err(|error| problem(error.to_string()))
-}
-
-fn compile(env: &Arc<Env>, place: String, names: &[&str], text: &str) -> Result<Program, Error> {
-    let problem =
-        |problem: String| Error::Expression { place: place.clone(), expression: text.to_owned(), problem };
-    let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
-    // CEL has no static checks of its own: a misspelt name would only show on the first case.
-    let references = program.references();
-    let unknown: Vec<_> =
-        references.variables().into_iter().filter(|name| !names.contains(name)).map(str::to_owned).collect();
-    drop(references);
-    if unknown.is_empty() {
-        return Ok(program);
-    }
-    Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), names.join(", "))))
 }
 
 /// `answer.text.ar` from the form `answer` and the JSON pointer `/text/ar`.

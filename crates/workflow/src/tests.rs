@@ -245,6 +245,8 @@ fn a_machine_that_does_not_hold_together_is_refused() {
             "`done`, which is no closed state",
         ),
         ("has(case.department)", "has(cases.department)", "`cases` is not known"),
+        ("importance: priority", "importance: '=form.'", "the fact `importance` of the opening: `form.`"),
+        ("importance: priority", "importance: '=case.state'", "`case` is not known: use form"),
     ] {
         let mut bad = source();
         assert!(bad.workflow.contains(right), "{right}");

@@ -25,8 +25,12 @@ fn intake(importance: &str) -> Value {
 }
 
 fn opened(package: &Package, importance: &str, historical: bool) -> (Case, Vec<Effect>) {
+    opened_with(package, intake(importance), historical)
+}
+
+fn opened_with(package: &Package, form: Value, historical: bool) -> (Case, Vec<Effect>) {
     let case_id = "01936f0e-0000-7000-8000-000000000002".parse::<CaseId>().unwrap();
-    let opening = Opening { case_id, historical, form: intake(importance) };
+    let opening = Opening { case_id, historical, form };
     let event = package.open(opening, &person("intake_agent"), now()).unwrap();
     (evolve(None, &event), event.effects)
 }
@@ -228,10 +232,28 @@ fn a_safety_risk_is_answered_within_hours_on_any_day() {
     let package = complaint();
     let mut form = intake("high");
     form["safety_risk"] = json!(true);
-    let case_id = "01936f0e-0000-7000-8000-000000000002".parse::<CaseId>().unwrap();
-    let event =
-        package.open(Opening { case_id, historical: false, form }, &person("intake_agent"), now()).unwrap();
-    assert!(clocks(&event.effects).contains(&"safety:start(4 hours)".to_owned()));
+    let (_, effects) = opened_with(&package, form, false);
+    assert!(clocks(&effects).contains(&"safety:start(4 hours)".to_owned()));
+}
+
+/// P01: provisional until triage, high when somebody could be hurt.
+#[test]
+fn importance_is_what_the_form_says_and_high_where_somebody_could_be_hurt() {
+    let package = complaint();
+    for (said, safety_risk, importance) in [
+        (json!(null), json!(null), "medium"),
+        (json!("low"), json!(null), "low"),
+        (json!("low"), json!(false), "low"),
+        (json!("low"), json!(true), "high"),
+        (json!(null), json!(true), "high"),
+    ] {
+        let mut form = intake("low");
+        let fields = form.as_object_mut().unwrap();
+        fields.extend([("importance_provisional".into(), said), ("safety_risk".into(), safety_risk)]);
+        fields.retain(|_, value| !value.is_null());
+        let case = opened_with(&package, form, false).0;
+        assert_eq!(case.fact("importance"), Some(importance));
+    }
 }
 
 /// Acceptance check 7.
