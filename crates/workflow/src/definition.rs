@@ -30,6 +30,10 @@ pub struct Definition {
     /// `importance`, `service`, `department`, `classification` and others that rules and lists read.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
+    /// Where a case begins that says much already: in the first of these whose condition holds, or else in the initial
+    /// state.
+    #[serde(default)]
+    pub begin: Vec<Begin>,
     /// What else the opening asks for.
     #[serde(default)]
     pub opening_effects: Vec<Task>,
@@ -58,9 +62,19 @@ pub struct State {
     pub category: StateCategory,
     /// What people call it.
     pub label: BiText,
-    /// True for the one state in which a case begins.
+    /// True for the one state in which a case begins unless `begin` says otherwise.
     #[serde(default)]
     pub initial: bool,
+}
+
+/// A state in which a case may begin instead of the initial one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// Code of the state.
+    pub state: String,
+    /// A CEL condition over `form`, the opening form.
+    pub when: String,
 }
 
 /// One sentence: who may do what in which states, and where that leads.
@@ -87,6 +101,8 @@ pub struct Transition {
     /// True when a reason must be given.
     #[serde(default)]
     pub reason: bool,
+    /// A clock until whose due time it can be done; one that never started sets no limit.
+    pub within: Option<String>,
     /// A counter of the case that goes up by one.
     pub count: Option<String>,
     /// Actions whose actors may not do this one, however long ago (E13).
@@ -136,7 +152,8 @@ pub struct Moments {
     pub states: BTreeSet<String>,
 }
 
-/// A promise about time. A clock that still runs when a case is closed is cancelled.
+/// A promise about time, or a time for something. A clock that still runs when a case is closed is cancelled, unless
+/// something can still be done within it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClockRule {
@@ -183,6 +200,9 @@ pub enum ClockKind {
     Uc,
     /// Housekeeping.
     Internal,
+    /// Nobody's: a time in which something may be done, or after which the system acts. When it is over nothing is
+    /// broken, and the clock stops.
+    Window,
 }
 
 /// How a clock can be extended (T9).
@@ -282,10 +302,21 @@ impl Definition {
             .collect();
     }
 
-    /// The code of the state in which a case begins, if there is one.
+    /// The codes of all states in which a case may begin, the initial one first.
+    pub fn beginnings(&self) -> impl Iterator<Item = &str> {
+        self.initial().into_iter().chain(self.begin.iter().map(|begin| begin.state.as_str()))
+    }
+
+    /// The code of the state in which a case begins unless `begin` says otherwise, if there is one.
     #[must_use]
     pub fn initial(&self) -> Option<&str> {
         self.states.iter().find(|(_, state)| state.initial).map(|(code, _)| code.as_str())
+    }
+
+    /// True when a case in a state allows something only until the clock is due.
+    pub(crate) fn is_window(&self, clock: &str, state: &str) -> bool {
+        let within = |transition: &Transition| transition.within.as_deref() == Some(clock);
+        self.transitions.iter().any(|transition| within(transition) && transition.from.contains(state))
     }
 
     /// The names of all counters, which begin at zero.

@@ -159,7 +159,8 @@ impl Package {
         if happens(&rule.stop, before, event) || event.action == ENDED_ELSEWHERE {
             return Some(ClockOperation::Stop);
         }
-        if after.category == StateCategory::Closed {
+        let over = after.category == StateCategory::Closed;
+        if over && !self.definition().is_window(clock, &after.state) {
             return Some(ClockOperation::Cancel { reason: format!("the case is {}", after.state) });
         }
         if let Some(extension) = rule.extend.as_ref().filter(|extension| extension.action == event.action) {

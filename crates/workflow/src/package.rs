@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cel::Env;
-use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::expression::{Expression, GUARD, ROUTING};
+use crate::expression::{Expression, FORM, GUARD, ROUTING};
 use crate::fact::Facts;
-use crate::{Definition, Error, Rule, Transition, Violation, check};
+use crate::form::Form;
+use crate::{Begin, Definition, Error, Rule, Transition, Violation, check};
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -23,10 +23,11 @@ pub struct Source {
 /// A package that was checked and compiled.
 pub struct Package {
     definition: Definition,
-    forms: BTreeMap<String, Validator>,
-    schemas: BTreeMap<String, String>,
+    forms: BTreeMap<String, Form>,
     /// What the opening form says of a case.
     facts: Facts,
+    /// The conditions of the definition's `begin`, in its order.
+    begins: Vec<Expression>,
     /// In the order of the definition's transitions.
     moves: Vec<Move>,
     /// The conditions of the clocks that have one.
@@ -51,11 +52,7 @@ impl Package {
         let mut definition: Definition = serde_saphyr::from_str_with_options(&source.workflow, options)
             .map_err(|error| Error::Yaml(error.to_string()))?;
         definition.spell_out();
-        let forms = source
-            .forms
-            .iter()
-            .map(|(name, text)| Ok((name.clone(), compile_form(name, text)?)))
-            .collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let forms = Form::compile(&source.forms)?;
         let names: BTreeSet<_> = forms.keys().map(String::as_str).collect();
         let findings = check::findings(&definition, &names);
         if !findings.is_empty() {
@@ -64,19 +61,19 @@ impl Package {
         let env = Arc::new(Env::stdlib());
         Ok(Self {
             facts: Facts::compile(&env, "the opening", &definition.facts)?,
+            begins: begins(&env, &definition)?,
             moves: moves(&env, &definition)?,
             clock_conditions: clock_conditions(&env, &definition)?,
             routes: routes(&env, &definition)?,
-            schemas: source.forms.clone(),
             definition,
             forms,
         })
     }
 
-    /// The JSON Schema of a form, as its file says it.
+    /// The JSON Schema of a form, with the forms that it takes in.
     #[must_use]
     pub fn form_schema(&self, form: &str) -> Option<&str> {
-        self.schemas.get(form).map(String::as_str)
+        self.forms.get(form).map(Form::schema)
     }
 
     /// What the package says.
@@ -88,19 +85,29 @@ impl Package {
     /// What is wrong with a filled-in form; every violation names its field.
     #[must_use]
     pub fn violations(&self, form: &str, data: &Value) -> Vec<Violation> {
-        let Some(validator) = self.forms.get(form) else { return Vec::new() };
-        validator
-            .iter_errors(data)
-            .map(|error| Violation {
-                field: field(form, error.instance_path().as_str()),
-                message: error.to_string(),
-            })
-            .collect()
+        self.forms.get(form).map(|form| form.violations(data)).unwrap_or_default()
+    }
+
+    /// The clocks within which something may be done: whoever keeps cases keeps their due times too, see
+    /// [`crate::Situation`].
+    #[must_use]
+    pub fn windows(&self) -> BTreeSet<&str> {
+        self.definition.transitions.iter().filter_map(|transition| transition.within.as_deref()).collect()
     }
 
     /// What the opening form says of a case.
     pub(crate) fn facts(&self, form: &Value) -> BTreeMap<String, String> {
         self.facts.of(form)
+    }
+
+    /// The code of the state in which a case begins. A checked package has an initial one.
+    pub(crate) fn beginning(&self, form: &Value) -> &str {
+        let facts = json!({"form": form});
+        let mut begins = self.definition.begin.iter().zip(&self.begins);
+        match begins.find(|(_, condition)| condition.holds(&facts)) {
+            Some((begin, _)) => &begin.state,
+            None => self.definition.initial().unwrap_or_default(),
+        }
     }
 
     /// What the form of a transition changes of what is known of the case.
@@ -133,6 +140,12 @@ impl Package {
     }
 }
 
+fn begins(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Expression>, Error> {
+    let compiled =
+        |begin: &Begin| Expression::compile(env, &format!("`begin` in `{}`", begin.state), FORM, &begin.when);
+    definition.begin.iter().map(compiled).collect()
+}
+
 fn moves(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Move>, Error> {
     let compiled = |transition: &Transition| {
         let place = format!("transition `{}`", transition.action);
@@ -162,16 +175,4 @@ fn routes(env: &Arc<Env>, definition: &Definition) -> Result<Vec<(Expression, Op
         Ok((compile(&rule.when)?, rule.queue.strip_prefix('=').map(compile).transpose()?))
     };
     definition.routing.rules.iter().map(compiled).collect()
-}
-
-fn compile_form(form: &str, text: &str) -> Result<Validator, Error> {
-    let problem = |problem: String| Error::Form { form: form.to_owned(), problem };
-    let schema: Value = serde_json::from_str(text).map_err(|error| problem(error.to_string()))?;
-    jsonschema::validator_for(&schema).map_err(|error| problem(error.to_string()))
-}
-
-/// `answer.text.ar` from the form `answer` and the JSON pointer `/text/ar`.
-fn field(form: &str, pointer: &str) -> String {
-    let rest = pointer.replace('/', ".");
-    format!("{form}{rest}")
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use jiff::ToSpan;
 use masar_domain::{CaseId, Importance, Role};
 use masar_worktime::Target;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{now, person};
+use super::{now, person, today};
 use crate::{
-    Case, Catalog, ClockOperation, Command, Effect, Opening, Package, Refusal, SYSTEM, climb, decide, evolve,
+    Case, Catalog, ClockOperation, Command, Effect, Opening, Package, Refusal, SYSTEM, Situation, available,
+    climb, decide, evolve,
 };
 
 static SHIPPED: LazyLock<Catalog> = LazyLock::new(|| Catalog::shipped().unwrap());
@@ -43,8 +45,8 @@ fn form(action: &str) -> Option<Value> {
     let date = "2026-12-15";
     Some(match action {
         "route" => triage,
-        "resolve_now" | "approve" | "answer_direct" => answer,
-        "draft_answer" => investigation,
+        "resolve_now" | "answer_direct" => answer,
+        "draft_answer" => json!({"investigation": investigation, "answer": answer}),
         "first_contact" | "progress_update" | "request_answered" => json!({"note": "called"}),
         "ask_customer" | "customer_replies" => json!({"text": "?"}),
         "ask_department" | "ask_provider" => json!({"to": "MUN-WASTE", "text": "?"}),
@@ -68,6 +70,15 @@ fn form(action: &str) -> Option<Value> {
 
 /// Does an action as `action by person` or `action by name:role` and returns what follows from it.
 fn act(package: &Package, case: &mut Case, step: &str) -> Result<Vec<Effect>, Refusal> {
+    act_in(package, case, step, today())
+}
+
+fn act_in(
+    package: &Package,
+    case: &mut Case,
+    step: &str,
+    situation: Situation<'_>,
+) -> Result<Vec<Effect>, Refusal> {
     let (action, actor) = step.split_once(" by ").unwrap();
     let mut form = form(action);
     if let ("route", Some(form)) = (action, &mut form) {
@@ -75,7 +86,7 @@ fn act(package: &Package, case: &mut Case, step: &str) -> Result<Vec<Effect>, Re
     }
     let command =
         Command { action: action.into(), form, reason: Some("because".into()), expected_version: None };
-    let event = decide(package, case, &command, &person(actor), now())?;
+    let event = decide(package, case, &command, &person(actor), situation)?;
     *case = evolve(Some(case.clone()), &event);
     Ok(event.effects)
 }
@@ -198,7 +209,9 @@ fn clocks_follow_the_case() {
                 "auto_close:start(10 business_days)",
                 "first_response:stop",
                 "progress_update:stop",
+                "reopen_window:start(20 business_days)",
                 "response:stop",
+                "review_window:start(20 business_days)",
             ],
         ),
         (
@@ -207,7 +220,9 @@ fn clocks_follow_the_case() {
                 "auto_close:stop",
                 "inactivity:start(2 business_days)",
                 "progress_update:start(5 business_days)",
+                "reopen_window:stop",
                 "response:start(10 business_days)",
+                "review_window:stop",
             ],
         ),
         (
@@ -234,6 +249,39 @@ fn a_safety_risk_is_answered_within_hours_on_any_day() {
     form["safety_risk"] = json!(true);
     let (_, effects) = opened_with(&package, form, false);
     assert!(clocks(&effects).contains(&"safety:start(4 hours)".to_owned()));
+}
+
+/// What triage decides is known already: nobody assesses again, and the department has its time to accept.
+#[test]
+fn what_says_department_and_category_begins_at_the_department() {
+    let package = complaint();
+    for (department, category, state, clock) in [
+        (true, true, "routed", "acceptance:start(1 business_day)"),
+        (true, false, "received", "triage:start(1 business_day)"),
+        (false, true, "received", "triage:start(1 business_day)"),
+        (false, false, "received", "triage:start(1 business_day)"),
+    ] {
+        let mut form = intake("medium");
+        form["category"] = json!("time.delay");
+        let fields = form.as_object_mut().unwrap();
+        fields.retain(|name, _| (department || name != "department") && (category || name != "category"));
+        let (case, effects) = opened_with(&package, form, false);
+        assert_eq!(case.state, state);
+        let both = ["acceptance", "triage"];
+        let started =
+            clocks(&effects).into_iter().filter(|clock| both.iter().any(|code| clock.starts_with(code)));
+        assert_eq!(started.collect::<Vec<_>>(), [clock]);
+        assert!(effects.contains(&Effect::Route));
+    }
+}
+
+/// A case that no department takes can be sent to another, which has its own time to accept.
+#[test]
+fn triage_sends_a_routed_case_on() {
+    let (case, effects) = walk(&complaint(), "medium", &[ROUTED[0], ROUTED[1], ROUTED[1]]);
+    assert_eq!(case.state, "routed");
+    assert_eq!(clocks(&effects), ["acceptance:start(1 business_day)"]);
+    assert!(effects.contains(&Effect::Route));
 }
 
 /// P01: provisional until triage, high when somebody could be hurt.
@@ -288,6 +336,84 @@ fn what_somebody_did_long_ago_still_counts() {
     let refusal = act(&package, &mut case, "approve by a:department_manager").unwrap_err();
     assert!(matches!(refusal, Refusal::SeparationOfDuties { .. }), "{refusal}");
     assert_eq!(case.handler.as_deref(), Some("h"));
+}
+
+/// P01 17 and 18: the handler fills in both forms, and what was drafted is what is approved.
+#[test]
+fn an_answer_is_drafted_with_its_investigation_and_then_only_approved() {
+    let package = complaint();
+    let mut draft = form("draft_answer").unwrap();
+    let steps = accepted(&["draft_answer by h:case_handler", "approve by department_manager"]);
+    let (case, effects) = walk(&package, "medium", &steps);
+    assert_eq!((case.state.as_str(), &case.forms["draft"]), ("answered", &draft));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Notify { template, .. } if template == "answer"))
+    );
+
+    assert_eq!(package.violations("draft", &draft), []);
+    draft["answer"]["text"]["ar"] = json!("");
+    draft["investigation"]["outcome"] = json!("maybe");
+    let fields: Vec<_> = package.violations("draft", &draft).into_iter().map(|wrong| wrong.field).collect();
+    assert_eq!(fields, ["draft.answer.text.ar", "draft.investigation.outcome"]);
+    let schema: Value = serde_json::from_str(package.form_schema("draft").unwrap()).unwrap();
+    assert_eq!(schema["properties"]["answer"]["x-label"]["en"], "Answer");
+    assert!(!schema.to_string().contains("$ref"), "whoever reads a form needs no other file");
+}
+
+/// P01 23 and 24: twenty working days from the answer, and for reopening from the closing too; each time afresh.
+#[test]
+fn the_customer_comes_back_while_the_window_is_open() {
+    let package = complaint();
+    assert_eq!(package.windows(), ["reopen_window", "review_window"].into());
+    let answered = accepted(&["draft_answer by h:case_handler", "approve by department_manager"]);
+    let (answered, _) = walk(&package, "medium", &answered);
+    let mut closed = answered.clone();
+    let effects = act(&package, &mut closed, "accept_answer by customer").unwrap();
+    let changed = ["auto_close:stop", "reopen_window:start(20 business_days)", "whole_life:stop"];
+    assert_eq!(clocks(&effects), changed, "the window for a review is still open");
+
+    let due = now();
+    let (before, after) = (due.checked_sub(1.second()).unwrap(), due.checked_add(1.second()).unwrap());
+    for (action, clock) in [("reopen", "reopen_window"), ("ask_review", "review_window")] {
+        let windows = BTreeMap::from([(clock.to_owned(), due)]);
+        for case in [&answered, &closed] {
+            let try_at = |at| {
+                let situation = Situation { at, windows: &windows };
+                let step = format!("{action} by customer");
+                act_in(&package, &mut case.clone(), &step, situation).map(drop)
+            };
+            assert_eq!((try_at(before), try_at(due)), (Ok(()), Ok(())));
+            let over = Refusal::Window { clock: clock.to_owned(), ended_at: due };
+            assert_eq!(try_at(after), Err(over.clone()));
+            let situation = Situation { at: after, windows: &windows };
+            let lines = available(&package, case, &person("customer"), situation);
+            let line = lines.into_iter().find(|line| line.action == action).unwrap();
+            assert_eq!(line.refusal, Some(over));
+        }
+    }
+}
+
+/// P01 25: final.
+#[test]
+fn nothing_follows_the_decision_of_a_review() {
+    let package = complaint();
+    let (mut case, _) = walk(
+        &package,
+        "medium",
+        &accepted(&[
+            "draft_answer by h:case_handler",
+            "approve by department_manager",
+            "ask_review by customer",
+            "decide by r:independent_reviewer",
+        ]),
+    );
+    assert_eq!((case.state.as_str(), case.clocks.len()), ("closed", 0));
+    for action in ["reopen", "ask_review"] {
+        let refusal = act(&package, &mut case, &format!("{action} by customer")).unwrap_err();
+        assert!(matches!(refusal, Refusal::Guard { .. }), "{refusal}");
+    }
 }
 
 /// T9: once.
@@ -375,40 +501,21 @@ fn a_vacant_level_tells_the_next_and_at_last_the_safety_net() {
 #[test]
 fn routing_takes_the_first_rule_that_names_a_queue() {
     let package = complaint();
+    let roads = json!({"department": "MUN-ROADS"});
+    let permits = json!({"code": "LAB-S01", "department": "LAB-PERMITS"});
+    let (waste, none) = (json!({"department": "MUN-WASTE"}), json!({}));
     let table = [
-        (
-            json!({"state": "received"}),
-            json!({"code": "LAB-S01", "department": "LAB-PERMITS"}),
-            json!({"department": "X"}),
-            "LAB-PERMITS",
-            "rule 4",
-        ),
-        (
-            json!({"state": "received", "department": "MUN-ROADS"}),
-            json!({}),
-            json!({}),
-            "MUN-ROADS",
-            "rule 5",
-        ),
-        (json!({"state": "received"}), json!({}), json!({"department": "MUN-WASTE"}), "MUN-WASTE", "rule 6"),
-        (json!({"state": "received"}), json!({}), json!({}), "triage", "no rule"),
-        (
-            json!({"state": "in_review", "department": "MUN-ROADS"}),
-            json!({}),
-            json!({}),
-            "independent_review",
-            "rule 1",
-        ),
-        (
-            json!({"state": "routed", "department": "MUN-ROADS"}),
-            json!({"department": "LAB-PERMITS"}),
-            json!({}),
-            "MUN-ROADS",
-            "rule 5",
-        ),
+        ("in_review", &roads, &none, &none, "independent_review", "rule 1"),
+        ("received", &roads, &permits, &waste, "triage", "rule 3"),
+        ("triage", &roads, &permits, &waste, "triage", "rule 3"),
+        ("routed", &roads, &permits, &waste, "MUN-ROADS", "rule 4"),
+        ("in_progress", &none, &permits, &waste, "LAB-PERMITS", "rule 5"),
+        ("in_progress", &none, &none, &waste, "MUN-WASTE", "rule 6"),
+        ("in_progress", &none, &none, &none, "triage", "no rule"),
     ];
-    for (mut case, service, category, queue, reason) in table {
-        case["counts"] = json!({"bounces": 0});
+    for (state, known, service, category, queue, reason) in table {
+        let mut case = known.clone();
+        (case["state"], case["counts"]) = (json!(state), json!({"bounces": 0}));
         let routed = package.route(&json!({"case": case, "service": service, "category": category}));
         assert_eq!(routed.queue, queue, "{case}");
         assert!(routed.reason.starts_with(reason), "{}", routed.reason);
@@ -465,7 +572,7 @@ fn targets_of_an_action_follow_its_type() {
     for (kind, days) in [("quick_fix", 10), ("corrective", 60), ("redesign", 120)] {
         let case = super::opened(package, kind, false);
         let command = super::command("approve");
-        let event = decide(package, &case, &command, &person("pqi_director"), now()).unwrap();
+        let event = decide(package, &case, &command, &person("pqi_director"), today()).unwrap();
         let started = event.effects.iter().find_map(|effect| match effect {
             Effect::Clock(effect) if effect.clock == "delivery" => Some(effect.operation.clone()),
             _ => None,
@@ -479,7 +586,7 @@ fn targets_of_an_action_follow_its_type() {
 
 proptest! {
     /// Whatever people try, a case stays in the machine, has a desk exactly while it
-    /// needs one, and runs no clock once it is closed.
+    /// needs one, and runs no clock once it is closed but those within which it can come back.
     #[test]
     fn random_actions_never_break_a_case(steps in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..40)) {
         let package = complaint();
@@ -495,7 +602,8 @@ proptest! {
             prop_assert!(package.definition().states.contains_key(&case.state));
             prop_assert_eq!(desk, case.category.needs_owner(), "{} -> {}", transition.action, case.state);
             if case.category == masar_domain::StateCategory::Closed {
-                prop_assert!(case.clocks.is_empty(), "{:?}", case.clocks);
+                let left = case.clocks.iter().filter(|clock| !package.definition().is_window(clock, &case.state));
+                prop_assert_eq!(left.count(), 0, "{:?}", case.clocks);
             }
         }
     }

@@ -11,7 +11,9 @@ use masar_proto::{
 };
 use masar_store::insert_all;
 use masar_store::time::to_db;
-use masar_workflow::{Case, CaseEvent, Catalog, decide, evolve};
+use masar_workflow::{
+    Case, CaseEvent, Catalog, ClockEffect, ClockOperation, Effect, Situation, decide, evolve,
+};
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use serde_json::Value;
 use tokio::sync::broadcast;
@@ -78,6 +80,16 @@ impl<'a> Session<'a> {
         Some(row)
     }
 
+    /// Keeps when the time for something ends, where the package lets something be done within the clock.
+    pub(crate) fn window(&mut self, id: Uuid, clock: &str, due_at: jiff::Timestamp) -> Result<(), Error> {
+        let Some(row) = self.rows.get_mut(&id) else { return Ok(()) };
+        if package(&self.core.catalog, row)?.windows().contains(clock) {
+            row.windows[clock] = serde_json::to_value(due_at)?;
+            self.changed.insert(id);
+        }
+        Ok(())
+    }
+
     /// Takes a new case in with its first event.
     pub(crate) fn opened(&mut self, row: case::Model, event: &CaseEvent) -> Result<Case, Error> {
         let id = row.id;
@@ -115,7 +127,8 @@ impl<'a> Session<'a> {
         match deed {
             Deed::Move(command) => {
                 let case: Case = serde_json::from_value(row.fold.clone())?;
-                let event = decide(package(&self.core.catalog, row)?, &case, &command, &actor, at)?;
+                let situation = Situation { at, windows: &row.windows()? };
+                let event = decide(package(&self.core.catalog, row)?, &case, &command, &actor, situation)?;
                 self.follow(case, &event)?;
             }
             Deed::Comment { text, audience } => {
@@ -182,6 +195,14 @@ impl<'a> Session<'a> {
         row.classification = fact("classification");
         let closed = case.category == StateCategory::Closed;
         row.closed_at = closed.then(|| row.closed_at.unwrap_or_else(|| to_db(event.at)));
+        // Until sla says when a clock that starts afresh is due, it sets no limit.
+        for effect in &event.effects {
+            if let Effect::Clock(ClockEffect { clock, operation: ClockOperation::Start { .. } }) = effect
+                && let Some(windows) = row.windows.as_object_mut()
+            {
+                windows.remove(clock);
+            }
+        }
         row.fold = serde_json::to_value(&case)?;
         self.entries.push(entry::ActiveModel {
             case_id: Set(id),

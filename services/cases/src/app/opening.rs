@@ -8,7 +8,7 @@ use masar_proto::events::v1::CaseSubmitted;
 use masar_proto::{json, time};
 use masar_store::time::to_db;
 use masar_workflow::{Actor, Opening};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Error, Session, package};
@@ -104,6 +104,7 @@ fn row(id: Uuid, form: &Value, received_at: Timestamp, now: Timestamp, submitted
         historical: submitted.historical,
         source_system: submitted.source_system,
         external_ref: submitted.external_ref,
+        windows: json!({}),
         search,
         fold: Value::Null,
     }

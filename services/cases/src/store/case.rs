@@ -1,6 +1,9 @@
 //! Cases: the fold of their events, and the columns that lists ask for.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, Iterable};
@@ -38,6 +41,9 @@ pub struct Model {
     pub historical: bool,
     pub source_system: String,
     pub external_ref: String,
+    /// When the time for something ends: the due times of the clocks within which a transition can be done, by code.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub windows: Json,
     /// The folded words that a search finds it by (NFR-02).
     pub search: String,
     /// The case as the pure core knows it.
@@ -48,6 +54,13 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// When the time for something ends, by the code of the clock.
+    pub(crate) fn windows(&self) -> Result<BTreeMap<String, Timestamp>, serde_json::Error> {
+        serde_json::from_value(self.windows.clone())
+    }
+}
 
 /// Writes cases, new ones and changed ones, as they are now.
 pub(crate) async fn save<C: ConnectionTrait>(tx: &C, cases: Vec<Model>) -> Result<(), DbErr> {

@@ -24,6 +24,9 @@ use crate::store::clock;
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
 
+/// The kind of clocks that promise nothing to anybody.
+const WINDOW: &str = "window";
+
 /// What everything that changes clocks needs.
 pub(crate) struct Keeper {
     pub(crate) outbox: Outbox,
@@ -209,7 +212,11 @@ impl<'a> Session<'a> {
         };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);
-        self.keep(row);
+        self.keep(row.clone());
+        // A time in which something may be done is over then; there is nobody who must still do anything.
+        if mark == Mark::Breach && row.kind == WINDOW {
+            self.add(row, ClockEvent::Stopped, now, kinds::CLOCK_COMPLETED)?;
+        }
         Ok(())
     }
 
