@@ -170,6 +170,11 @@ fn names(definition: &Definition, forms: &BTreeSet<&str>, found: &mut Vec<String
             form(&format!("transition `{}`", transition.action), name);
         }
     }
+    for (code, clock) in &definition.clocks {
+        for path in clock.target_by.iter().chain(&clock.until) {
+            form(&format!("the clock `{code}`"), path.split_once('.').map_or(path, |(form, _)| form));
+        }
+    }
     let ends = |code: &String| definition.states.get(code).map(|state| state.category);
     if let Some(code) =
         definition.historical_end.as_ref().filter(|code| ends(code) != Some(StateCategory::Closed))

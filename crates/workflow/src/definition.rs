@@ -166,6 +166,10 @@ pub struct ClockRule {
     pub target: BTreeMap<String, Target>,
     /// `form.field` of a form of the case whose value chooses the target instead of the importance.
     pub target_by: Option<String>,
+    /// `form.field` of forms of the case: the first that says a date is a plan, at whose closing the clock is due if that
+    /// is earlier than its target.
+    #[serde(default)]
+    pub until: Vec<String>,
     /// A CEL condition for starting it.
     pub when: Option<String>,
     /// When it starts, or starts afresh (T13).

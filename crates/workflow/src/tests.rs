@@ -1,5 +1,6 @@
 //! The improvement action walked by people of every role, and machines that must be refused.
 
+mod action;
 mod complaint;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -223,6 +224,7 @@ fn what_is_available_says_why_not() {
 #[test]
 fn a_machine_that_does_not_hold_together_is_refused() {
     for (right, wrong, says) in [
+        ("until: [date_change.due", "until: [plan.due", "the clock `delivery` names the form `plan`"),
         ("initial: true, ", "", "there are 0 initial states"),
         ("to: verified", "to: nowhere", "the state `nowhere`, which does not exist"),
         ("to: verified", "to: done", "the state `verified` cannot be reached"),

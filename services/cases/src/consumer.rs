@@ -58,14 +58,15 @@ impl Hear {
             }
             kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
                 let marked = event.decode::<ClockMarked>()?;
-                show(session, id()?, marked.clock.as_ref())?;
+                show(session, id()?, marked.clock.as_ref());
                 if event.kind == kinds::CLOCK_BREACHED && !marked.on_breach.is_empty() {
                     self.act(session, id()?, event, marked.on_breach)?;
                 }
                 Ok(())
             }
             kind if kind.starts_with("clock.") => {
-                show(session, id()?, event.decode::<ClockChanged>()?.clock.as_ref())
+                show(session, id()?, event.decode::<ClockChanged>()?.clock.as_ref());
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -108,13 +109,13 @@ fn cases_of(event: &Event) -> impl Iterator<Item = Uuid> {
     event.subject.parse().ok().into_iter().chain(parent)
 }
 
-fn show(session: &mut Session<'_>, case: Uuid, clock: Option<&ClockState>) -> Result<(), BusError> {
-    let Some(clock) = clock else { return Ok(()) };
+fn show(session: &mut Session<'_>, case: Uuid, clock: Option<&ClockState>) {
+    let Some(clock) = clock else { return };
     let open = ["running", "paused"].contains(&clock.phase.as_str());
     let due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| open);
     // A window that has ended keeps the due time that it had: it stays shut.
     if let Some(due_at) = due_at {
-        session.window(case, &clock.clock, due_at).map_err(unusable)?;
+        session.window(case, &clock.clock, due_at);
     }
     if clock.clock == SHOWN
         && let Some(row) = session.row(case)
@@ -122,7 +123,6 @@ fn show(session: &mut Session<'_>, case: Uuid, clock: Option<&ClockState>) -> Re
         row.due_at = due_at.map(to_db);
         row.breached = clock.breached_at.is_some();
     }
-    Ok(())
 }
 
 fn unusable(error: Error) -> BusError {

@@ -1,18 +1,19 @@
 //! The complaint: its way, the clocks that follow it, its ladder and its desks.
 
+mod begin;
+mod end;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use jiff::ToSpan;
 use masar_domain::{CaseId, Importance, Role};
-use masar_worktime::Target;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{now, person, today};
 use crate::{
-    Case, Catalog, ClockOperation, Command, Effect, Opening, Package, Refusal, SYSTEM, Situation, available,
-    climb, decide, evolve,
+    Case, Catalog, ClockOperation, Command, Effect, Opening, Package, Refusal, SYSTEM, Situation, climb,
+    decide, evolve,
 };
 
 static SHIPPED: LazyLock<Catalog> = LazyLock::new(|| Catalog::shipped().unwrap());
@@ -242,68 +243,6 @@ fn clocks_follow_the_case() {
     }
 }
 
-#[test]
-fn a_safety_risk_is_answered_within_hours_on_any_day() {
-    let package = complaint();
-    let mut form = intake("high");
-    form["safety_risk"] = json!(true);
-    let (_, effects) = opened_with(&package, form, false);
-    assert!(clocks(&effects).contains(&"safety:start(4 hours)".to_owned()));
-}
-
-/// What triage decides is known already: nobody assesses again, and the department has its time to accept.
-#[test]
-fn what_says_department_and_category_begins_at_the_department() {
-    let package = complaint();
-    for (department, category, state, clock) in [
-        (true, true, "routed", "acceptance:start(1 business_day)"),
-        (true, false, "received", "triage:start(1 business_day)"),
-        (false, true, "received", "triage:start(1 business_day)"),
-        (false, false, "received", "triage:start(1 business_day)"),
-    ] {
-        let mut form = intake("medium");
-        form["category"] = json!("time.delay");
-        let fields = form.as_object_mut().unwrap();
-        fields.retain(|name, _| (department || name != "department") && (category || name != "category"));
-        let (case, effects) = opened_with(&package, form, false);
-        assert_eq!(case.state, state);
-        let both = ["acceptance", "triage"];
-        let started =
-            clocks(&effects).into_iter().filter(|clock| both.iter().any(|code| clock.starts_with(code)));
-        assert_eq!(started.collect::<Vec<_>>(), [clock]);
-        assert!(effects.contains(&Effect::Route));
-    }
-}
-
-/// A case that no department takes can be sent to another, which has its own time to accept.
-#[test]
-fn triage_sends_a_routed_case_on() {
-    let (case, effects) = walk(&complaint(), "medium", &[ROUTED[0], ROUTED[1], ROUTED[1]]);
-    assert_eq!(case.state, "routed");
-    assert_eq!(clocks(&effects), ["acceptance:start(1 business_day)"]);
-    assert!(effects.contains(&Effect::Route));
-}
-
-/// P01: provisional until triage, high when somebody could be hurt.
-#[test]
-fn importance_is_what_the_form_says_and_high_where_somebody_could_be_hurt() {
-    let package = complaint();
-    for (said, safety_risk, importance) in [
-        (json!(null), json!(null), "medium"),
-        (json!("low"), json!(null), "low"),
-        (json!("low"), json!(false), "low"),
-        (json!("low"), json!(true), "high"),
-        (json!(null), json!(true), "high"),
-    ] {
-        let mut form = intake("low");
-        let fields = form.as_object_mut().unwrap();
-        fields.extend([("importance_provisional".into(), said), ("safety_risk".into(), safety_risk)]);
-        fields.retain(|_, value| !value.is_null());
-        let case = opened_with(&package, form, false).0;
-        assert_eq!(case.fact("importance"), Some(importance));
-    }
-}
-
 /// Acceptance check 7.
 #[test]
 fn a_department_bounces_twice_and_then_the_director_decides() {
@@ -336,84 +275,6 @@ fn what_somebody_did_long_ago_still_counts() {
     let refusal = act(&package, &mut case, "approve by a:department_manager").unwrap_err();
     assert!(matches!(refusal, Refusal::SeparationOfDuties { .. }), "{refusal}");
     assert_eq!(case.handler.as_deref(), Some("h"));
-}
-
-/// P01 17 and 18: the handler fills in both forms, and what was drafted is what is approved.
-#[test]
-fn an_answer_is_drafted_with_its_investigation_and_then_only_approved() {
-    let package = complaint();
-    let mut draft = form("draft_answer").unwrap();
-    let steps = accepted(&["draft_answer by h:case_handler", "approve by department_manager"]);
-    let (case, effects) = walk(&package, "medium", &steps);
-    assert_eq!((case.state.as_str(), &case.forms["draft"]), ("answered", &draft));
-    assert!(
-        effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Notify { template, .. } if template == "answer"))
-    );
-
-    assert_eq!(package.violations("draft", &draft), []);
-    draft["answer"]["text"]["ar"] = json!("");
-    draft["investigation"]["outcome"] = json!("maybe");
-    let fields: Vec<_> = package.violations("draft", &draft).into_iter().map(|wrong| wrong.field).collect();
-    assert_eq!(fields, ["draft.answer.text.ar", "draft.investigation.outcome"]);
-    let schema: Value = serde_json::from_str(package.form_schema("draft").unwrap()).unwrap();
-    assert_eq!(schema["properties"]["answer"]["x-label"]["en"], "Answer");
-    assert!(!schema.to_string().contains("$ref"), "whoever reads a form needs no other file");
-}
-
-/// P01 23 and 24: twenty working days from the answer, and for reopening from the closing too; each time afresh.
-#[test]
-fn the_customer_comes_back_while_the_window_is_open() {
-    let package = complaint();
-    assert_eq!(package.windows(), ["reopen_window", "review_window"].into());
-    let answered = accepted(&["draft_answer by h:case_handler", "approve by department_manager"]);
-    let (answered, _) = walk(&package, "medium", &answered);
-    let mut closed = answered.clone();
-    let effects = act(&package, &mut closed, "accept_answer by customer").unwrap();
-    let changed = ["auto_close:stop", "reopen_window:start(20 business_days)", "whole_life:stop"];
-    assert_eq!(clocks(&effects), changed, "the window for a review is still open");
-
-    let due = now();
-    let (before, after) = (due.checked_sub(1.second()).unwrap(), due.checked_add(1.second()).unwrap());
-    for (action, clock) in [("reopen", "reopen_window"), ("ask_review", "review_window")] {
-        let windows = BTreeMap::from([(clock.to_owned(), due)]);
-        for case in [&answered, &closed] {
-            let try_at = |at| {
-                let situation = Situation { at, windows: &windows };
-                let step = format!("{action} by customer");
-                act_in(&package, &mut case.clone(), &step, situation).map(drop)
-            };
-            assert_eq!((try_at(before), try_at(due)), (Ok(()), Ok(())));
-            let over = Refusal::Window { clock: clock.to_owned(), ended_at: due };
-            assert_eq!(try_at(after), Err(over.clone()));
-            let situation = Situation { at: after, windows: &windows };
-            let lines = available(&package, case, &person("customer"), situation);
-            let line = lines.into_iter().find(|line| line.action == action).unwrap();
-            assert_eq!(line.refusal, Some(over));
-        }
-    }
-}
-
-/// P01 25: final.
-#[test]
-fn nothing_follows_the_decision_of_a_review() {
-    let package = complaint();
-    let (mut case, _) = walk(
-        &package,
-        "medium",
-        &accepted(&[
-            "draft_answer by h:case_handler",
-            "approve by department_manager",
-            "ask_review by customer",
-            "decide by r:independent_reviewer",
-        ]),
-    );
-    assert_eq!((case.state.as_str(), case.clocks.len()), ("closed", 0));
-    for action in ["reopen", "ask_review"] {
-        let refusal = act(&package, &mut case, &format!("{action} by customer")).unwrap_err();
-        assert!(matches!(refusal, Refusal::Guard { .. }), "{refusal}");
-    }
 }
 
 /// T9: once.
@@ -564,24 +425,6 @@ fn every_action_can_be_done() {
         }
     }
     assert_eq!(undone.into_keys().collect::<Vec<_>>(), Vec::<String>::new());
-}
-
-#[test]
-fn targets_of_an_action_follow_its_type() {
-    let package = SHIPPED.in_force("improvement-action").unwrap();
-    for (kind, days) in [("quick_fix", 10), ("corrective", 60), ("redesign", 120)] {
-        let case = super::opened(package, kind, false);
-        let command = super::command("approve");
-        let event = decide(package, &case, &command, &person("pqi_director"), today()).unwrap();
-        let started = event.effects.iter().find_map(|effect| match effect {
-            Effect::Clock(effect) if effect.clock == "delivery" => Some(effect.operation.clone()),
-            _ => None,
-        });
-        assert!(
-            matches!(started, Some(ClockOperation::Start { target, .. }) if target == Target::business_days(days)),
-            "{kind}"
-        );
-    }
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use masar_workflow::{
     Case, CaseEvent, Catalog, ClockEffect, ClockOperation, Effect, Situation, decide, evolve,
 };
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -81,13 +81,12 @@ impl<'a> Session<'a> {
     }
 
     /// Keeps when the time for something ends, where the package lets something be done within the clock.
-    pub(crate) fn window(&mut self, id: Uuid, clock: &str, due_at: jiff::Timestamp) -> Result<(), Error> {
-        let Some(row) = self.rows.get_mut(&id) else { return Ok(()) };
-        if package(&self.core.catalog, row)?.windows().contains(clock) {
-            row.windows[clock] = serde_json::to_value(due_at)?;
+    pub(crate) fn window(&mut self, id: Uuid, clock: &str, due_at: jiff::Timestamp) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        if package(&self.core.catalog, row).is_ok_and(|package| package.windows().contains(clock)) {
+            row.windows[clock] = json!(due_at);
             self.changed.insert(id);
         }
-        Ok(())
     }
 
     /// Takes a new case in with its first event.

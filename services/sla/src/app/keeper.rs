@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use masar_bus::{Event, Outbox};
 use masar_clock::{CalendarRef, Clock as Folded, Entry, Event as ClockEvent, Mark, Phase};
 use masar_domain::Importance;
@@ -92,7 +93,8 @@ impl<'a> Session<'a> {
                 let importance = importance(case);
                 let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
                 let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
-                (ClockEvent::Retargeted { target, cause: effect.reason.clone() }, kinds::CLOCK_RETARGETED)
+                let (not_after, cause) = (planned(effect)?, effect.reason.clone());
+                (ClockEvent::Retargeted { target, not_after, cause }, kinds::CLOCK_RETARGETED)
             }
             Operation::Extend => {
                 let (by, reason) = (target(&effect.target)?, effect.reason.clone());
@@ -182,7 +184,8 @@ impl<'a> Session<'a> {
             next_at: None,
             tells: !case.historical,
         };
-        match self.add(row, ClockEvent::Started { target, calendar, policy }, at, kinds::CLOCK_STARTED) {
+        let started = ClockEvent::Started { target, calendar, policy, not_after: planned(effect)? };
+        match self.add(row, started, at, kinds::CLOCK_STARTED) {
             Err(Error::Clock { error: masar_clock::Error::Calendar(error), .. }) => {
                 // A due time that the calendar does not cover is not guessed: there is no clock.
                 tracing::warn!(case = %id, clock = effect.clock, %error, "the clock is not started");
@@ -309,6 +312,13 @@ fn importance(case: &CaseSnapshot) -> Importance {
 
 fn target(text: &str) -> Result<Target, Error> {
     text.parse().map_err(|error: masar_worktime::Error| Error::Text(error.to_string()))
+}
+
+/// The day that was planned, if one was.
+fn planned(effect: &ClockEffect) -> Result<Option<Date>, Error> {
+    let written = Some(effect.not_after.as_str()).filter(|written| !written.is_empty());
+    let date = written.map(str::parse).transpose();
+    date.map_err(|error: jiff::Error| Error::Text(format!("`{}` is no date: {error}", effect.not_after)))
 }
 
 /// A clock for others.
