@@ -23,9 +23,17 @@ use tonic::Code;
 
 const SUNDAY: &str = "2026-11-15T08:42:00+03:00";
 
+/// A complaint that somebody must assess.
 fn form(subject: &str) -> Value {
     json!({"channel": "call_centre", "language": "ar", "service": "TRF-S01", "category": "time.delay",
         "subject": subject, "description": "انتظرت ثلاثة أسابيع"})
+}
+
+/// A complaint that names its department, which has it at once.
+fn assessed(subject: &str) -> Value {
+    let mut form = form(subject);
+    form["department"] = json!("TRF-LICENCE");
+    form
 }
 
 async fn clocks(client: &SlaServiceClient<Asking>, key: &str) -> Result<Vec<SlaClock>> {
@@ -57,7 +65,7 @@ async fn a_complaint_walks_from_the_call_to_the_kept_promise() -> Result<()> {
             Ok(case(&triage, key).await?.filter(|case| !case.queue.is_empty() && case.due_at.is_some()))
         })
         .await?;
-        assert_eq!((opened.state.as_str(), opened.queue.as_str()), ("received", "TRF-LICENCE"));
+        assert_eq!((opened.state.as_str(), opened.queue.as_str()), ("received", "triage"));
 
         // A refusal says who may, and nothing has changed.
         let refused = act(&handler, key, "start_triage", None).await.unwrap_err();
@@ -74,13 +82,13 @@ async fn a_complaint_walks_from_the_call_to_the_kept_promise() -> Result<()> {
         act(&handler, key, "first_contact", Some(json!({"note": "called"}))).await?;
         let comment = CommentRequest { case: key.into(), text: "waiting for the file".into(), audience: String::new() };
         handler.clone().comment(comment).await?;
-        let draft = json!({"facts": "f", "what_should_have_happened": "w", "findings": "x", "outcome": "upheld"});
-        act(&handler, key, "draft_answer", Some(draft)).await?;
-        let available = AvailableTransitionsRequest { case: key.into() };
-        let available = manager.clone().available_transitions(available).await?.into_inner().transitions;
-        assert!(available.iter().any(|line| line.action == "approve" && line.allowed && line.form_schema.contains("review_right_text")));
         let answer = json!({"text": {"ar": "تم", "en": "Done"}, "channel": "email", "review_right_text": true});
-        let answered = act(&manager, key, "approve", Some(answer)).await?;
+        let draft = json!({"answer": answer, "investigation": {"facts": "f", "what_should_have_happened": "w", "findings": "x", "outcome": "upheld"}});
+        let available = AvailableTransitionsRequest { case: key.into() };
+        let available = handler.clone().available_transitions(available).await?.into_inner().transitions;
+        assert!(available.iter().any(|line| line.action == "draft_answer" && line.allowed && line.form_schema.contains("review_right_text")));
+        act(&handler, key, "draft_answer", Some(draft)).await?;
+        let answered = act(&manager, key, "approve", None).await?;
         assert_eq!(answered.state, "answered");
 
         let stopped = eventually("the response clock stops", async || {
@@ -136,9 +144,26 @@ async fn time_warns_breaches_and_makes_the_system_act() -> Result<()> {
         hand.advance_to(due);
         let closed = eventually("the system closes", async || Ok(case(&triage, key).await?.filter(|case| case.state == "closed"))).await?;
         assert_eq!(closed.category(), masar_proto::common::v1::StateCategory::Closed);
-        let fired = clock_of("customer_wait", "cancelled").await?.fired;
+        let fired = clock_of("customer_wait", "stopped").await?.fired;
         assert_eq!(fired, ["50%", "breach"]);
         clock_of("response", "cancelled").await?;
+
+        // The customer may come back for twenty working days, and not a moment longer (P01 23).
+        let customer = CaseServiceClient::new(platform.person("trf-intake").await?);
+        let window = clock_of("reopen_window", "running").await?.state.unwrap_or_default();
+        let due = masar_proto::time::from_proto(window.due_at.as_ref()).unwrap_or_default();
+        let may_reopen = async || {
+            let available = AvailableTransitionsRequest { case: key.into() };
+            let lines = customer.clone().available_transitions(available).await?.into_inner().transitions;
+            anyhow::Ok(lines.into_iter().find(|line| line.action == "reopen").map(|line| line.refusal_code))
+        };
+        hand.advance_to(due);
+        assert_eq!(may_reopen().await?.as_deref(), Some(""));
+        clock_of("reopen_window", "stopped").await?;
+        hand.advance_to(due.checked_add(jiff::SignedDuration::from_secs(1))?);
+        eventually("the window is shut", async || Ok(may_reopen().await?.filter(|code| code == "WINDOW"))).await?;
+        let refused = act(&customer, key, "reopen", None).await.unwrap_err();
+        assert_eq!((refused.code(), refuse::reason(&refused).as_deref()), (Code::FailedPrecondition, Some("WINDOW")));
         Ok(platform.running.stop().await?)
     })
     .await
@@ -153,7 +178,7 @@ async fn a_stream_gets_one_answer_for_each_item_and_search_finds_variants() -> R
         let mut items: Vec<_> = (0..200u64)
             .map(|item| SubmitCasesRequest {
                 item,
-                case: Some(complaint(&format!("S-{item}"), &form("شكوى من التأخير"))),
+                case: Some(complaint(&format!("S-{item}"), &assessed("شكوى من التأخير"))),
             })
             .collect();
         // Item 200 repeats the first, item 201 has wrong fields, item 202 has no package.
@@ -229,7 +254,7 @@ async fn tasks_are_claimed_once_and_bounce_twice() -> Result<()> {
         let platform = Platform::start(url, clock).await?;
         let mut intake = IntakeServiceClient::new(platform.call_centre("DEMO-TRF").await?);
         for number in 0..20 {
-            intake.submit_case(complaint(&format!("T-{number}"), &form("تأخير"))).await?;
+            intake.submit_case(complaint(&format!("T-{number}"), &assessed("تأخير"))).await?;
         }
         let one = RoutingServiceClient::new(platform.person("trf-licence-1").await?);
         let other = RoutingServiceClient::new(platform.person("trf-licence-2").await?);
@@ -252,7 +277,7 @@ async fn tasks_are_claimed_once_and_bounce_twice() -> Result<()> {
         let task = claimed.into_iter().next().map(tonic::Response::into_inner).unwrap_or_default();
         let explained =
             one.clone().explain(ExplainRequest { case: task.case_id.clone() }).await?.into_inner();
-        assert_eq!(explained.decided_by, "rule 4: the service belongs to a department");
+        assert_eq!(explained.decided_by, "rule 4: a department is named");
         let reroute = |queue: &str| RerouteRequest {
             case: task.case_id.clone(),
             queue: queue.into(),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 
+use crate::questions::planned;
 use crate::{CalendarRef, Calendars, Entry, Error, Event, Mark};
 
 /// A clock as its ledger says it is.
@@ -17,6 +19,8 @@ pub struct Clock {
     pub(crate) original_due_at: Timestamp,
     pub(crate) calendar: CalendarRef,
     pub(crate) target: Target,
+    /// The day that was planned.
+    pub(crate) not_after: Option<Date>,
     /// How many targets it has had, this one included.
     pub(crate) target_number: u32,
     pub(crate) extension: Option<Target>,
@@ -114,13 +118,17 @@ impl Clock {
     }
 
     fn start(entry: &Entry, calendars: &(impl Calendars + ?Sized)) -> Result<Self, Error> {
-        let Event::Started { target, calendar, .. } = &entry.event else { return Err(Error::Start) };
+        let Event::Started { target, calendar, not_after, .. } = &entry.event else {
+            return Err(Error::Start);
+        };
+        let pinned = calendars.pinned(calendar)?;
         Ok(Self {
             started_at: entry.at,
             last_at: entry.at,
-            original_due_at: calendars.pinned(calendar)?.due(entry.at, *target)?,
+            original_due_at: planned(pinned.due(entry.at, *target)?, *not_after, pinned)?,
             calendar: calendar.clone(),
             target: *target,
+            not_after: *not_after,
             target_number: 1,
             extension: None,
             pauses: Vec::new(),
@@ -167,9 +175,10 @@ impl Clock {
                 self.expect(&[Phase::Paused], "resumed")?;
                 self.end_pause(entry.at);
             }
-            Event::Retargeted { target, .. } => {
+            Event::Retargeted { target, not_after, .. } => {
                 self.expect(OPEN, "retargeted")?;
                 self.retarget(*target);
+                self.not_after = *not_after;
             }
             Event::Extended { by, .. } => {
                 self.expect(OPEN, "extended")?;

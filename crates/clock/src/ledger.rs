@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ pub enum Event {
         calendar: CalendarRef,
         /// What promised the target, such as a package's clock or an agreement with its version.
         policy: String,
+        /// A day that somebody planned: due at its closing where that is earlier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_after: Option<Date>,
     },
     /// It stands still, because the customer must act (T8).
     Paused {
@@ -42,6 +46,9 @@ pub enum Event {
     Retargeted {
         /// How long it may take now, from the same start.
         target: Target,
+        /// A day that somebody planned: due at its closing where that is earlier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_after: Option<Date>,
         /// Why.
         cause: String,
     },
@@ -76,12 +83,14 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { target, calendar, policy } => {
-                write!(f, "started: {target} on {calendar}, as {policy} promises")
+            Self::Started { target, calendar, policy, not_after } => {
+                write!(f, "started: {target}{} on {calendar}, as {policy} promises", planned(*not_after))
             }
             Self::Paused { reason } => write!(f, "paused: {reason}"),
             Self::Resumed => f.write_str("resumed"),
-            Self::Retargeted { target, cause } => write!(f, "retargeted to {target}: {cause}"),
+            Self::Retargeted { target, not_after, cause } => {
+                write!(f, "retargeted to {target}{}: {cause}", planned(*not_after))
+            }
             Self::Extended { by, reason, granted_by } => {
                 write!(f, "extended by {by}, granted by {granted_by}: {reason}")
             }
@@ -91,4 +100,8 @@ impl fmt::Display for Event {
             Self::Cancelled { reason } => write!(f, "cancelled: {reason}"),
         }
     }
+}
+
+fn planned(not_after: Option<Date>) -> String {
+    not_after.map(|date| format!(", not after {date}")).unwrap_or_default()
 }

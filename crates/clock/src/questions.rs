@@ -1,6 +1,7 @@
 //! What a clock answers: when it is due, what it has used, whether it was kept, which marks are ahead.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use masar_worktime::{Calendar, Target, Unit};
 
 use crate::clock::OPEN;
@@ -63,9 +64,11 @@ impl Clock {
         resumed_at: Timestamp,
         calendars: &(impl Calendars + ?Sized),
     ) -> Result<Timestamp, Error> {
-        let meter = Meter { resumed_at, ..self.meter(self.target.unit, calendars.pinned(&self.calendar)?) };
+        let calendar = calendars.pinned(&self.calendar)?;
+        let meter = Meter { resumed_at, ..self.meter(self.target.unit, calendar) };
         let extension = self.extension.map_or(0, |extension| i64::from(extension.amount));
-        meter.when((i64::from(self.target.amount) + extension) * scale(self.target.unit))
+        let due_at = meter.when((i64::from(self.target.amount) + extension) * scale(self.target.unit))?;
+        planned(due_at, self.not_after, calendar)
     }
 
     /// What it has used of its target: whole seconds, or working days closed while it ran (T5, T5b).
@@ -175,6 +178,21 @@ impl Clock {
         let (started_at, pauses) = (self.started_at, self.pauses.as_slice());
         Meter { unit, calendar, started_at, pauses, resumed_at: self.last_at }
     }
+}
+
+/// The due time where a day was planned: the closing of that day, or of the next working day where nobody works on it,
+/// if that is earlier. Pauses and extensions do not move a plan.
+pub(crate) fn planned(
+    due_at: Timestamp,
+    not_after: Option<Date>,
+    calendar: &Calendar,
+) -> Result<Timestamp, Error> {
+    let zone = calendar.time_zone();
+    // A plan beyond the due time asks nothing of the calendar, which may not reach so far.
+    let earlier = not_after.filter(|date| *date < zone.to_datetime(due_at).date());
+    let midnight = earlier.and_then(|date| zone.to_timestamp(date.at(0, 0, 0, 0)).ok());
+    let Some(midnight) = midnight else { return Ok(due_at) };
+    Ok(due_at.min(calendar.closing_from(midnight)?.close))
 }
 
 /// How many steps of a meter make one of a target's amount: milliseconds of a second, or one day.

@@ -30,8 +30,14 @@ fn target(text: &str) -> Target {
 }
 
 fn started(when: &str, amount: &str) -> Entry {
-    let policy = "complaint/response".into();
-    Entry { at: at(when), event: Event::Started { target: target(amount), calendar: pin(1), policy } }
+    planned(when, amount, None)
+}
+
+/// A start with a planned day.
+fn planned(when: &str, amount: &str, not_after: Option<&str>) -> Entry {
+    let (policy, not_after) = ("complaint/response".into(), not_after.map(|date| date.parse().unwrap()));
+    let (target, calendar) = (target(amount), pin(1));
+    Entry { at: at(when), event: Event::Started { target, calendar, policy, not_after } }
 }
 
 fn paused(when: &str) -> Entry {
@@ -43,7 +49,8 @@ fn resumed(when: &str) -> Entry {
 }
 
 fn retargeted(when: &str, amount: &str) -> Entry {
-    Entry { at: at(when), event: Event::Retargeted { target: target(amount), cause: "importance".into() } }
+    let (target, cause) = (target(amount), "importance".into());
+    Entry { at: at(when), event: Event::Retargeted { target, not_after: None, cause } }
 }
 
 fn extended(when: &str, by: &str) -> Entry {
@@ -69,6 +76,38 @@ fn stopped(when: &str) -> Entry {
 
 fn fold(ledger: &[Entry]) -> Clock {
     Clock::fold(ledger, &calendar()).unwrap()
+}
+
+/// Section 4.3: an improvement action is due as its type says, or on the day of its plan if that is earlier.
+#[test]
+fn a_planned_day_is_due_at_its_closing_if_that_is_earlier() {
+    let start = "2026-11-15T08:42:00+03:00";
+    for (not_after, due_at) in [
+        (None, "2026-11-29T14:00:00+03:00"),
+        (Some("2026-11-24"), "2026-11-24T14:00:00+03:00"),
+        // Nobody works on a Friday: the next working day is a Sunday.
+        (Some("2026-11-20"), "2026-11-22T14:00:00+03:00"),
+        (Some("2026-11-29"), "2026-11-29T14:00:00+03:00"),
+        // Beyond what the calendar covers.
+        (Some("2099-01-01"), "2026-11-29T14:00:00+03:00"),
+    ] {
+        let clock = fold(&[planned(start, "10 business_days", not_after)]);
+        assert_eq!(clock.due_at(&calendar()), Ok(at(due_at)), "{not_after:?}");
+        assert_eq!(clock.original_due_at(), at(due_at));
+    }
+    // A pause moves the target and not the plan; a new target without a plan counts alone.
+    let mut ledger = vec![
+        planned(start, "10 business_days", Some("2026-11-24")),
+        paused("2026-11-16T09:00:00+03:00"),
+        resumed("2026-11-18T09:00:00+03:00"),
+    ];
+    assert_eq!(fold(&ledger).due_at(&calendar()), Ok(at("2026-11-24T14:00:00+03:00")));
+    ledger.push(retargeted("2026-11-18T10:00:00+03:00", "10 business_days"));
+    assert_eq!(fold(&ledger).due_at(&calendar()), Ok(at("2026-12-01T14:00:00+03:00")));
+    // A plan that is past already is late at once.
+    let late =
+        fold(&[planned(start, "10 business_days", Some("2026-11-12")), stopped("2026-11-15T09:00:00+03:00")]);
+    assert_eq!(late.verdict(), Some(Verdict::Broken));
 }
 
 #[test]

@@ -97,6 +97,11 @@ impl Catalog {
         self.packages().find(|package| package.definition().case_type == case_type)
     }
 
+    /// The clocks within which something can be done, of every version of every package.
+    pub fn windows(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flat_map(BTreeMap::values).flat_map(|package| package.windows())
+    }
+
     /// The newest version of every package.
     pub fn packages(&self) -> impl Iterator<Item = &Arc<Package>> {
         self.0.values().filter_map(|versions| versions.last_key_value().map(|(_, package)| package))

@@ -6,7 +6,7 @@ use masar_clock::Mark;
 use masar_domain::{BiText, Importance, Role, StateCategory};
 
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
-use crate::{Definition, SYSTEM, Task};
+use crate::{Begin, Definition, SYSTEM, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
 pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<String> {
@@ -170,11 +170,19 @@ fn names(definition: &Definition, forms: &BTreeSet<&str>, found: &mut Vec<String
             form(&format!("transition `{}`", transition.action), name);
         }
     }
+    for (code, clock) in &definition.clocks {
+        for path in clock.target_by.iter().chain(&clock.until) {
+            form(&format!("the clock `{code}`"), path.split_once('.').map_or(path, |(form, _)| form));
+        }
+    }
     let ends = |code: &String| definition.states.get(code).map(|state| state.category);
     if let Some(code) =
         definition.historical_end.as_ref().filter(|code| ends(code) != Some(StateCategory::Closed))
     {
         found.push(format!("`historical_end` names `{code}`, which is no closed state"));
+    }
+    for Begin { state, .. } in definition.begin.iter().filter(|begin| ends(&begin.state).is_none()) {
+        found.push(format!("`begin` names the state `{state}`, which does not exist"));
     }
     let actions: BTreeSet<_> = definition.transitions.iter().map(|transition| &transition.action).collect();
     for action in actions.iter().filter(|action| [OPEN, ENDED_ELSEWHERE].contains(&action.as_str())) {
@@ -193,6 +201,9 @@ fn names(definition: &Definition, forms: &BTreeSet<&str>, found: &mut Vec<String
         for other in transition.not_by.iter().filter(|other| !actions.contains(other)) {
             found
                 .push(format!("transition `{action}` separates itself from `{other}`, which does not exist"));
+        }
+        for clock in transition.within.iter().filter(|clock| !definition.clocks.contains_key(*clock)) {
+            found.push(format!("transition `{action}` is within the clock `{clock}`, which does not exist"));
         }
         if transition.guard.is_some() != transition.otherwise.is_some() {
             found.push(format!("transition `{action}` needs `guard` and `otherwise` together"));
@@ -235,7 +246,7 @@ fn paths(definition: &Definition, found: &mut Vec<String>) {
             backward.entry(&transition.to).or_default().insert(from);
         }
     }
-    let reached = closure(definition.initial().into_iter().collect(), &forward);
+    let reached = closure(definition.beginnings().collect(), &forward);
     let is_end = |code: &&str| {
         definition.states.get(*code).is_some_and(|state| state.category == StateCategory::Closed)
     };

@@ -26,6 +26,15 @@ pub struct Command {
     pub expected_version: Option<u64>,
 }
 
+/// What holds when something is decided, besides the case itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The time.
+    pub at: Timestamp,
+    /// The due times of the last runs of the clocks that [`Package::windows`] names, as far as they are known.
+    pub windows: &'a BTreeMap<String, Timestamp>,
+}
+
 /// What a case begins with.
 #[derive(Debug, Clone)]
 pub struct Opening {
@@ -88,6 +97,14 @@ pub enum Refusal {
         /// The actor.
         actor: String,
     },
+    /// The time in which it could be done is over.
+    #[error("the time for this ended at {ended_at} (`{clock}`)")]
+    Window {
+        /// The clock that said how long.
+        clock: String,
+        /// When it was due.
+        ended_at: Timestamp,
+    },
     /// The condition of the transition does not hold.
     #[error("{}", .message.en)]
     Guard {
@@ -126,16 +143,15 @@ impl Package {
         let definition = self.definition();
         let form = &definition.opening_form;
         refuse_form(self.violations(form, &opening.form))?;
-        // A checked package has one initial state.
-        let initial = definition.initial().unwrap_or_default();
-        let facts = facts_of(&definition.facts, &opening.form);
+        let beginning = self.beginning(&opening.form);
+        let facts = self.facts(&opening.form);
         let event = CaseEvent {
             case_id: opening.case_id,
             version: 1,
             at,
             actor: actor.id.clone(),
             action: OPEN.to_owned(),
-            to: state(definition, initial),
+            to: state(definition, beginning),
             reason: None,
             form: Some((form.clone(), opening.form)),
             change: Change::Opened {
@@ -178,12 +194,13 @@ pub fn decide(
     case: &Case,
     command: &Command,
     actor: &Actor,
-    at: Timestamp,
+    situation: Situation<'_>,
 ) -> Result<CaseEvent, Refusal> {
     if let Some(expected) = command.expected_version.filter(|expected| *expected != case.version) {
         return Err(Refusal::Version { expected, current: case.version });
     }
-    let transition = permitted(package, case, &command.action, actor, command.form.as_ref())?;
+    let (index, transition) =
+        permitted(package, case, &command.action, actor, situation, command.form.as_ref())?;
     let reason = command.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if transition.reason && reason.is_none() {
         return Err(Refusal::Reason);
@@ -195,11 +212,11 @@ pub fn decide(
     }
     let data = form.as_ref().map_or(&Value::Null, |(_, data)| data);
     let event = CaseEvent {
-        facts: facts_of(&transition.sets, data),
+        facts: package.facts_set(index, data),
         effects: Vec::new(),
         case_id: case.id,
         version: case.version + 1,
-        at,
+        at: situation.at,
         actor: actor.id.clone(),
         action: command.action.clone(),
         to: state(package.definition(), &transition.to),
@@ -212,7 +229,12 @@ pub fn decide(
 
 /// What the actor may do with the case now, and why not the rest; one line for each action of the state.
 #[must_use]
-pub fn available(package: &Package, case: &Case, actor: &Actor) -> Vec<Availability> {
+pub fn available(
+    package: &Package,
+    case: &Case,
+    actor: &Actor,
+    situation: Situation<'_>,
+) -> Vec<Availability> {
     let mut lines: Vec<Availability> = Vec::new();
     for (_, transition) in of_state(package.definition(), case) {
         if lines.iter().any(|line| line.action == transition.action) {
@@ -223,7 +245,7 @@ pub fn available(package: &Package, case: &Case, actor: &Actor) -> Vec<Availabil
             label: transition.label.clone(),
             form: transition.form.clone(),
             reason: transition.reason,
-            refusal: permitted(package, case, &transition.action, actor, None).err(),
+            refusal: permitted(package, case, &transition.action, actor, situation, None).err(),
         });
     }
     lines
@@ -238,29 +260,20 @@ pub(crate) fn case_facts(case: &Case) -> Value {
     facts
 }
 
-/// The facts that fields of a form say; a field that is left out says nothing.
-fn facts_of(names: &BTreeMap<String, String>, form: &Value) -> BTreeMap<String, String> {
-    let said = |field: &String| match form.get(field)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Null => None,
-        other => Some(other.to_string()),
-    };
-    names.iter().filter_map(|(name, field)| Some((name.clone(), said(field)?))).collect()
-}
-
-/// The first transition of the action that the actor may do.
+/// The first transition of the action that the actor may do, and its place in the package.
 fn permitted<'a>(
     package: &'a Package,
     case: &Case,
     action: &str,
     actor: &Actor,
+    situation: Situation<'_>,
     form: Option<&Value>,
-) -> Result<&'a Transition, Refusal> {
+) -> Result<(usize, &'a Transition), Refusal> {
     let definition = package.definition();
     let facts = json!({"case": case_facts(case), "actor": actor, "form": form});
     let mut refusal = None;
     for (index, transition) in of_state(definition, case).filter(|(_, t)| t.action == action) {
-        let allowed = may(transition, case, actor).and_then(|()| {
+        let allowed = may(transition, case, actor, situation).and_then(|()| {
             let message = || transition.otherwise.clone().unwrap_or_default();
             if package.guard_holds(index, &facts) {
                 Ok(())
@@ -269,7 +282,7 @@ fn permitted<'a>(
             }
         });
         match allowed {
-            Ok(()) => return Ok(transition),
+            Ok(()) => return Ok((index, transition)),
             Err(reason) => refusal = Some(nearer(refusal, reason)),
         }
     }
@@ -293,7 +306,7 @@ fn nearer(earlier: Option<Refusal>, later: Refusal) -> Refusal {
     }
 }
 
-fn may(transition: &Transition, case: &Case, actor: &Actor) -> Result<(), Refusal> {
+fn may(transition: &Transition, case: &Case, actor: &Actor, situation: Situation<'_>) -> Result<(), Refusal> {
     let held: Vec<_> = transition.roles.intersection(&actor.roles).collect();
     if held.is_empty() {
         return Err(Refusal::Role { needed: transition.roles.iter().cloned().collect() });
@@ -307,6 +320,12 @@ fn may(transition: &Transition, case: &Case, actor: &Actor) -> Result<(), Refusa
         if case.history.iter().any(|past| past.action == *step && past.actor == actor.id) {
             return Err(Refusal::SeparationOfDuties { step: step.clone(), actor: actor.id.clone() });
         }
+    }
+    let due = |clock: &String| Some((clock.clone(), *situation.windows.get(clock)?));
+    if let Some((clock, ended_at)) = transition.within.as_ref().and_then(due)
+        && situation.at > ended_at
+    {
+        return Err(Refusal::Window { clock, ended_at });
     }
     Ok(())
 }

@@ -26,10 +26,14 @@ pub struct Definition {
     pub opening_form: String,
     /// The closed state of cases that were over before they came to us; without it none such can be brought in.
     pub historical_end: Option<String>,
-    /// What is known of a case, and the field of the opening form that says it: `importance`, `service`,
-    /// `department`, `classification` and others that rules and lists read.
+    /// What is known of a case, and the field of the opening form that says it, or `=` and a CEL expression over `form`:
+    /// `importance`, `service`, `department`, `classification` and others that rules and lists read.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
+    /// Where a case begins that says much already: in the first of these whose condition holds, or else in the initial
+    /// state.
+    #[serde(default)]
+    pub begin: Vec<Begin>,
     /// What else the opening asks for.
     #[serde(default)]
     pub opening_effects: Vec<Task>,
@@ -58,9 +62,19 @@ pub struct State {
     pub category: StateCategory,
     /// What people call it.
     pub label: BiText,
-    /// True for the one state in which a case begins.
+    /// True for the one state in which a case begins unless `begin` says otherwise.
     #[serde(default)]
     pub initial: bool,
+}
+
+/// A state in which a case may begin instead of the initial one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// Code of the state.
+    pub state: String,
+    /// A CEL condition over `form`, the opening form.
+    pub when: String,
 }
 
 /// One sentence: who may do what in which states, and where that leads.
@@ -87,12 +101,14 @@ pub struct Transition {
     /// True when a reason must be given.
     #[serde(default)]
     pub reason: bool,
+    /// A clock until whose due time it can be done; one that never started sets no limit.
+    pub within: Option<String>,
     /// A counter of the case that goes up by one.
     pub count: Option<String>,
     /// Actions whose actors may not do this one, however long ago (E13).
     #[serde(default)]
     pub not_by: BTreeSet<String>,
-    /// Facts of the case that the form changes, and the field that says how.
+    /// Facts of the case that the form changes, and the field that says how, or `=` and a CEL expression over `form`.
     #[serde(default)]
     pub sets: BTreeMap<String, String>,
     /// What it asks of others.
@@ -136,7 +152,8 @@ pub struct Moments {
     pub states: BTreeSet<String>,
 }
 
-/// A promise about time. A clock that still runs when a case is closed is cancelled.
+/// A promise about time, or a time for something. A clock that still runs when a case is closed is cancelled, unless
+/// something can still be done within it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClockRule {
@@ -149,6 +166,10 @@ pub struct ClockRule {
     pub target: BTreeMap<String, Target>,
     /// `form.field` of a form of the case whose value chooses the target instead of the importance.
     pub target_by: Option<String>,
+    /// `form.field` of forms of the case: the first that says a date is a plan, at whose closing the clock is due if that
+    /// is earlier than its target.
+    #[serde(default)]
+    pub until: Vec<String>,
     /// A CEL condition for starting it.
     pub when: Option<String>,
     /// When it starts, or starts afresh (T13).
@@ -183,6 +204,9 @@ pub enum ClockKind {
     Uc,
     /// Housekeeping.
     Internal,
+    /// Nobody's: a time in which something may be done, or after which the system acts. When it is over nothing is
+    /// broken, and the clock stops.
+    Window,
 }
 
 /// How a clock can be extended (T9).
@@ -282,10 +306,21 @@ impl Definition {
             .collect();
     }
 
-    /// The code of the state in which a case begins, if there is one.
+    /// The codes of all states in which a case may begin, the initial one first.
+    pub fn beginnings(&self) -> impl Iterator<Item = &str> {
+        self.initial().into_iter().chain(self.begin.iter().map(|begin| begin.state.as_str()))
+    }
+
+    /// The code of the state in which a case begins unless `begin` says otherwise, if there is one.
     #[must_use]
     pub fn initial(&self) -> Option<&str> {
         self.states.iter().find(|(_, state)| state.initial).map(|(code, _)| code.as_str())
+    }
+
+    /// True when a case in a state allows something only until the clock is due.
+    pub(crate) fn is_window(&self, clock: &str, state: &str) -> bool {
+        let within = |transition: &Transition| transition.within.as_deref() == Some(clock);
+        self.transitions.iter().any(|transition| within(transition) && transition.from.contains(state))
     }
 
     /// The names of all counters, which begin at zero.

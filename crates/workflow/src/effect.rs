@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use masar_clock::Mark;
 use masar_domain::StateCategory;
 use masar_worktime::Target;
@@ -58,6 +59,9 @@ pub enum ClockOperation {
         kind: ClockKind,
         /// How long it may take, unless an agreement says otherwise (CMP-13).
         target: Target,
+        /// The day that was planned: due at its closing where that is earlier.
+        #[serde(default)]
+        not_after: Option<Date>,
         /// The marks at which people are told.
         marks: BTreeSet<Mark>,
         /// What promises it, such as `complaint@1.0.0/response`.
@@ -76,6 +80,9 @@ pub enum ClockOperation {
     Retarget {
         /// How long it may take now.
         target: Target,
+        /// The day that is planned now.
+        #[serde(default)]
+        not_after: Option<Date>,
         /// The marks from now on.
         marks: BTreeSet<Mark>,
         /// Why.
@@ -141,6 +148,7 @@ impl Package {
         Some(ClockOperation::Start {
             kind: rule.kind,
             target,
+            not_after: planned(rule, after),
             marks: self.marks(clock, rule, after),
             policy: format!("{}@{}/{clock}", definition.package, definition.version),
             on_breach: rule.on_breach.clone(),
@@ -159,7 +167,8 @@ impl Package {
         if happens(&rule.stop, before, event) || event.action == ENDED_ELSEWHERE {
             return Some(ClockOperation::Stop);
         }
-        if after.category == StateCategory::Closed {
+        let over = after.category == StateCategory::Closed;
+        if over && !self.definition().is_window(clock, &after.state) {
             return Some(ClockOperation::Cancel { reason: format!("the case is {}", after.state) });
         }
         if let Some(extension) = rule.extend.as_ref().filter(|extension| extension.action == event.action) {
@@ -176,9 +185,11 @@ impl Package {
             (true, false) => return Some(ClockOperation::Resume),
             _ => {}
         }
-        let new = target(rule, after)?;
-        (before.and_then(|before| target(rule, before)) != Some(new)).then(|| ClockOperation::Retarget {
-            target: new,
+        let promised = |case: &Case| Some((target(rule, case)?, planned(rule, case)));
+        let (target, not_after) = promised(after)?;
+        (before.and_then(promised) != Some((target, not_after))).then(|| ClockOperation::Retarget {
+            target,
+            not_after,
             marks: self.marks(clock, rule, after),
             cause: event.action.clone(),
         })
@@ -210,6 +221,14 @@ fn target(rule: &ClockRule, case: &Case) -> Option<Target> {
         None => importance.as_str(),
     };
     rule.target.get(key).or_else(|| rule.target.get("all")).copied()
+}
+
+/// The day that somebody planned for what the clock promises.
+fn planned(rule: &ClockRule, case: &Case) -> Option<Date> {
+    rule.until.iter().find_map(|path| {
+        let (form, field) = path.split_once('.')?;
+        case.forms.get(form)?.get(field)?.as_str()?.parse().ok()
+    })
 }
 
 fn asked(task: &Task, historical: bool) -> Option<Effect> {

@@ -1,6 +1,6 @@
 //! A machine as a Mermaid state diagram, in Arabic or English.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use masar_domain::{Language, StateCategory};
@@ -15,7 +15,9 @@ pub fn graph(definition: &Definition, language: Language) -> String {
     for (code, state) in &definition.states {
         line(format!("{code} : {}", state.label.in_language(language)));
     }
-    line(format!("[*] --> {}", definition.initial().unwrap_or_default()));
+    for code in definition.beginnings().collect::<BTreeSet<_>>() {
+        line(format!("[*] --> {code}"));
+    }
     for ((from, to), labels) in arrows(definition, language) {
         line(format!("{from} --> {to} : {}", labels.join(" / ")));
     }

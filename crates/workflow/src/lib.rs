@@ -10,6 +10,9 @@ mod decide;
 mod definition;
 mod effect;
 mod error;
+mod expression;
+mod fact;
+mod form;
 mod graph;
 mod ladder;
 mod package;
@@ -19,9 +22,9 @@ mod tests;
 
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
 pub use catalog::Catalog;
-pub use decide::{Availability, Command, Opening, Refusal, Violation, available, decide};
+pub use decide::{Availability, Command, Opening, Refusal, Situation, Violation, available, decide};
 pub use definition::{
-    ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
+    Begin, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
     Template, Transition,
 };
 pub use effect::{ClockEffect, ClockOperation, Effect};

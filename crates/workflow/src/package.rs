@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cel::{Context, Env, Program, Value as CelValue};
-use jsonschema::Validator;
-use serde_json::Value;
+use cel::Env;
+use serde_json::{Value, json};
 
-use crate::{Definition, Error, Violation, check};
-
-/// The names that the condition of a transition or a clock may use.
-const GUARD_NAMES: [&str; 3] = ["case", "actor", "form"];
-/// The names that a routing rule may use.
-const ROUTING_NAMES: [&str; 3] = ["case", "service", "category"];
+use crate::expression::{Expression, FORM, GUARD, ROUTING};
+use crate::fact::Facts;
+use crate::form::Form;
+use crate::{Begin, Definition, Error, Rule, Transition, Violation, check};
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -26,15 +23,23 @@ pub struct Source {
 /// A package that was checked and compiled.
 pub struct Package {
     definition: Definition,
-    forms: BTreeMap<String, Validator>,
-    schemas: BTreeMap<String, String>,
+    forms: BTreeMap<String, Form>,
+    /// What the opening form says of a case.
+    facts: Facts,
+    /// The conditions of the definition's `begin`, in its order.
+    begins: Vec<Expression>,
     /// In the order of the definition's transitions.
-    guards: Vec<Option<Program>>,
+    moves: Vec<Move>,
     /// The conditions of the clocks that have one.
-    clock_conditions: BTreeMap<String, Program>,
+    clock_conditions: BTreeMap<String, Expression>,
     /// Condition and, where it is computed, queue of each routing rule.
-    routes: Vec<(Program, Option<Program>)>,
-    env: Arc<Env>,
+    routes: Vec<(Expression, Option<Expression>)>,
+}
+
+/// What a transition asks for and says.
+struct Move {
+    guard: Option<Expression>,
+    sets: Facts,
 }
 
 impl Package {
@@ -47,44 +52,28 @@ impl Package {
         let mut definition: Definition = serde_saphyr::from_str_with_options(&source.workflow, options)
             .map_err(|error| Error::Yaml(error.to_string()))?;
         definition.spell_out();
-        let forms = source
-            .forms
-            .iter()
-            .map(|(name, text)| Ok((name.clone(), compile_form(name, text)?)))
-            .collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let forms = Form::compile(&source.forms)?;
         let names: BTreeSet<_> = forms.keys().map(String::as_str).collect();
         let findings = check::findings(&definition, &names);
         if !findings.is_empty() {
             return Err(Error::Findings(findings));
         }
         let env = Arc::new(Env::stdlib());
-        let compile = |place: String, names: &[&str], text: &str| compile(&env, place, names, text);
-        let guards = (definition.transitions.iter())
-            .map(|transition| {
-                let place = || format!("transition `{}`", transition.action);
-                transition.guard.as_deref().map(|guard| compile(place(), &GUARD_NAMES, guard)).transpose()
-            })
-            .collect::<Result<_, _>>()?;
-        let clock_conditions = (definition.clocks.iter())
-            .filter_map(|(code, clock)| Some((code, clock.when.as_deref()?)))
-            .map(|(code, when)| Ok((code.clone(), compile(format!("clock `{code}`"), &GUARD_NAMES, when)?)))
-            .collect::<Result<_, Error>>()?;
-        let routes = (definition.routing.rules.iter())
-            .map(|rule| {
-                let place = || format!("routing rule `{}`", rule.name);
-                let queue = rule.queue.strip_prefix('=');
-                let queue = queue.map(|queue| compile(place(), &ROUTING_NAMES, queue)).transpose()?;
-                Ok((compile(place(), &ROUTING_NAMES, &rule.when)?, queue))
-            })
-            .collect::<Result<_, Error>>()?;
-        let schemas = source.forms.clone();
-        Ok(Self { definition, forms, schemas, guards, clock_conditions, routes, env })
+        Ok(Self {
+            facts: Facts::compile(&env, "the opening", &definition.facts)?,
+            begins: begins(&env, &definition)?,
+            moves: moves(&env, &definition)?,
+            clock_conditions: clock_conditions(&env, &definition)?,
+            routes: routes(&env, &definition)?,
+            definition,
+            forms,
+        })
     }
 
-    /// The JSON Schema of a form, as its file says it.
+    /// The JSON Schema of a form, with the forms that it takes in.
     #[must_use]
     pub fn form_schema(&self, form: &str) -> Option<&str> {
-        self.schemas.get(form).map(String::as_str)
+        self.forms.get(form).map(Form::schema)
     }
 
     /// What the package says.
@@ -96,79 +85,94 @@ impl Package {
     /// What is wrong with a filled-in form; every violation names its field.
     #[must_use]
     pub fn violations(&self, form: &str, data: &Value) -> Vec<Violation> {
-        let Some(validator) = self.forms.get(form) else { return Vec::new() };
-        validator
-            .iter_errors(data)
-            .map(|error| Violation {
-                field: field(form, error.instance_path().as_str()),
-                message: error.to_string(),
-            })
-            .collect()
+        self.forms.get(form).map(|form| form.violations(data)).unwrap_or_default()
+    }
+
+    /// The clocks within which something may be done: whoever keeps cases keeps their due times too, see
+    /// [`crate::Situation`].
+    #[must_use]
+    pub fn windows(&self) -> BTreeSet<&str> {
+        self.definition.transitions.iter().filter_map(|transition| transition.within.as_deref()).collect()
+    }
+
+    /// What the opening form says of a case.
+    pub(crate) fn facts(&self, form: &Value) -> BTreeMap<String, String> {
+        self.facts.of(form)
+    }
+
+    /// The code of the state in which a case begins. A checked package has an initial one.
+    pub(crate) fn beginning(&self, form: &Value) -> &str {
+        let facts = json!({"form": form});
+        let mut begins = self.definition.begin.iter().zip(&self.begins);
+        match begins.find(|(_, condition)| condition.holds(&facts)) {
+            Some((begin, _)) => &begin.state,
+            None => self.definition.initial().unwrap_or_default(),
+        }
+    }
+
+    /// What the form of a transition changes of what is known of the case.
+    pub(crate) fn facts_set(&self, transition: usize, form: &Value) -> BTreeMap<String, String> {
+        self.moves.get(transition).map(|found| found.sets.of(form)).unwrap_or_default()
     }
 
     /// True when the transition has no guard or its guard holds.
-    ///
-    /// A guard that cannot be evaluated, because a field is missing, does not hold.
     pub(crate) fn guard_holds(&self, transition: usize, facts: &Value) -> bool {
-        let Some(Some(guard)) = self.guards.get(transition) else { return true };
-        matches!(self.evaluate(guard, &GUARD_NAMES, facts), Some(CelValue::Bool(true)))
+        let guard = self.moves.get(transition).and_then(|found| found.guard.as_ref());
+        guard.is_none_or(|guard| guard.holds(facts))
     }
 
     /// True when the clock has no condition or its condition holds.
     pub(crate) fn clock_wanted(&self, clock: &str, facts: &Value) -> bool {
-        let Some(condition) = self.clock_conditions.get(clock) else { return true };
-        matches!(self.evaluate(condition, &GUARD_NAMES, facts), Some(CelValue::Bool(true)))
+        self.clock_conditions.get(clock).is_none_or(|condition| condition.holds(facts))
     }
 
     /// Where a routing rule sends the case, if it takes it.
     pub(crate) fn routed_by(&self, number: usize, facts: &Value) -> Option<String> {
         let ((condition, computed), rule) =
             (self.routes.get(number)?, self.definition.routing.rules.get(number)?);
-        if !matches!(self.evaluate(condition, &ROUTING_NAMES, facts), Some(CelValue::Bool(true))) {
+        if !condition.holds(facts) {
             return None;
         }
         match computed {
             None => Some(rule.queue.clone()),
-            Some(queue) => match self.evaluate(queue, &ROUTING_NAMES, facts) {
-                Some(CelValue::String(queue)) if !queue.is_empty() => Some(queue.to_string()),
-                _ => None,
-            },
+            Some(queue) => queue.text(facts),
         }
     }
-
-    /// The value of an expression; none when a field that it needs is missing.
-    fn evaluate(&self, program: &Program, names: &[&str], facts: &Value) -> Option<CelValue> {
-        let mut context = Context::with_env(Arc::clone(&self.env));
-        for name in names {
-            context.add_variable(*name, &facts[name]).ok()?;
-        }
-        program.execute(&context).ok()
-    }
 }
 
-fn compile_form(form: &str, text: &str) -> Result<Validator, Error> {
-    let problem = |problem: String| Error::Form { form: form.to_owned(), problem };
-    let schema: Value = serde_json::from_str(text).map_err(|error| problem(error.to_string()))?;
-    jsonschema::validator_for(&schema).map_err(|error| problem(error.to_string()))
+fn begins(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Expression>, Error> {
+    let compiled =
+        |begin: &Begin| Expression::compile(env, &format!("`begin` in `{}`", begin.state), FORM, &begin.when);
+    definition.begin.iter().map(compiled).collect()
 }
 
-fn compile(env: &Arc<Env>, place: String, names: &[&str], text: &str) -> Result<Program, Error> {
-    let problem =
-        |problem: String| Error::Expression { place: place.clone(), expression: text.to_owned(), problem };
-    let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
-    // CEL has no static checks of its own: a misspelt name would only show on the first case.
-    let references = program.references();
-    let unknown: Vec<_> =
-        references.variables().into_iter().filter(|name| !names.contains(name)).map(str::to_owned).collect();
-    drop(references);
-    if unknown.is_empty() {
-        return Ok(program);
-    }
-    Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), names.join(", "))))
+fn moves(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Move>, Error> {
+    let compiled = |transition: &Transition| {
+        let place = format!("transition `{}`", transition.action);
+        let guard = transition.guard.as_deref();
+        Ok(Move {
+            guard: guard.map(|guard| Expression::compile(env, &place, GUARD, guard)).transpose()?,
+            sets: Facts::compile(env, &place, &transition.sets)?,
+        })
+    };
+    definition.transitions.iter().map(compiled).collect()
 }
 
-/// `answer.text.ar` from the form `answer` and the JSON pointer `/text/ar`.
-fn field(form: &str, pointer: &str) -> String {
-    let rest = pointer.replace('/', ".");
-    format!("{form}{rest}")
+fn clock_conditions(env: &Arc<Env>, definition: &Definition) -> Result<BTreeMap<String, Expression>, Error> {
+    let conditions =
+        definition.clocks.iter().filter_map(|(code, clock)| Some((code, clock.when.as_deref()?)));
+    conditions
+        .map(|(code, when)| {
+            Ok((code.clone(), Expression::compile(env, &format!("clock `{code}`"), GUARD, when)?))
+        })
+        .collect()
+}
+
+fn routes(env: &Arc<Env>, definition: &Definition) -> Result<Vec<(Expression, Option<Expression>)>, Error> {
+    let compiled = |rule: &Rule| {
+        let compile =
+            |text: &str| Expression::compile(env, &format!("routing rule `{}`", rule.name), ROUTING, text);
+        Ok((compile(&rule.when)?, rule.queue.strip_prefix('=').map(compile).transpose()?))
+    };
+    definition.routing.rules.iter().map(compiled).collect()
 }

@@ -1,5 +1,6 @@
 //! The improvement action walked by people of every role, and machines that must be refused.
 
+mod action;
 mod complaint;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,9 @@ use masar_domain::{CaseId, Role};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Actor, Case, CaseEvent, Command, Opening, Package, Refusal, Source, available, decide, evolve};
+use crate::{
+    Actor, Case, CaseEvent, Command, Opening, Package, Refusal, Situation, Source, available, decide, evolve,
+};
 
 fn source() -> Source {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/improvement-action");
@@ -37,6 +40,12 @@ fn person(text: &str) -> Actor {
 
 fn now() -> Timestamp {
     "2026-11-15T08:42:00+03:00".parse().unwrap()
+}
+
+/// No window is known to end.
+fn today() -> Situation<'static> {
+    static WINDOWS: BTreeMap<String, Timestamp> = BTreeMap::new();
+    Situation { at: now(), windows: &WINDOWS }
 }
 
 fn action(kind: &str, cross_department: bool) -> Value {
@@ -84,7 +93,7 @@ fn command(name: &str) -> Command {
 /// Walks `action by person` steps and returns the case, or the first refusal.
 fn walk(package: &Package, case: Case, steps: &[(&str, &str)]) -> Result<Case, Refusal> {
     steps.iter().try_fold(case, |case, (action, by)| {
-        let event = decide(package, &case, &command(action), &person(by), now())?;
+        let event = decide(package, &case, &command(action), &person(by), today())?;
         Ok(evolve(Some(case), &event))
     })
 }
@@ -138,7 +147,7 @@ fn refusals_say_what_is_missing() {
     let package = package();
     let case = opened(&package, "quick_fix", false);
     let refusal =
-        |action: &str, by: &Actor| decide(&package, &case, &command(action), by, now()).unwrap_err();
+        |action: &str, by: &Actor| decide(&package, &case, &command(action), by, today()).unwrap_err();
 
     let needed =
         ["pqi_director", "department_director", "department_manager"].map(|role| Role(role.to_owned()));
@@ -152,11 +161,11 @@ fn refusals_say_what_is_missing() {
     assert_eq!(refusal("reject", &stranger), Refusal::Department { department: "MUN-ROADS".into() });
 
     let silent = Command { reason: Some("  ".into()), ..command("reject") };
-    assert_eq!(decide(&package, &case, &silent, &person("pqi_director"), now()), Err(Refusal::Reason));
+    assert_eq!(decide(&package, &case, &silent, &person("pqi_director"), today()), Err(Refusal::Reason));
 
     let late = Command { expected_version: Some(7), ..command("reject") };
     let version = Refusal::Version { expected: 7, current: 1 };
-    assert_eq!(decide(&package, &case, &late, &person("pqi_director"), now()), Err(version));
+    assert_eq!(decide(&package, &case, &late, &person("pqi_director"), today()), Err(version));
 }
 
 /// Acceptance check 8 in this package: who did the work does not verify it, whatever other role they hold.
@@ -196,7 +205,7 @@ fn every_violation_of_a_form_names_its_field() {
 
     let done = walk(&package, opened(&package, "corrective", false), &TO_DONE[..2]).unwrap();
     let bare = Command { form: Some(json!({"evidence": []})), ..command("complete") };
-    let refusal = decide(&package, &done, &bare, &person("case_handler"), now());
+    let refusal = decide(&package, &done, &bare, &person("case_handler"), today());
     assert!(
         matches!(refusal, Err(Refusal::Form(violations)) if violations[0].field == "completion.evidence")
     );
@@ -206,7 +215,7 @@ fn every_violation_of_a_form_names_its_field() {
 fn what_is_available_says_why_not() {
     let package = package();
     let case = opened(&package, "corrective", true);
-    let lines = available(&package, &case, &person("department_director"));
+    let lines = available(&package, &case, &person("department_director"), today());
     let view: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.refusal.is_none())).collect();
     assert_eq!(view, [("approve", false), ("reject", true), ("cancel", false)]);
     assert!(matches!(&lines[0].refusal, Some(Refusal::Guard { message }) if message.is_complete()));
@@ -215,6 +224,7 @@ fn what_is_available_says_why_not() {
 #[test]
 fn a_machine_that_does_not_hold_together_is_refused() {
     for (right, wrong, says) in [
+        ("until: [date_change.due", "until: [plan.due", "the clock `delivery` names the form `plan`"),
         ("initial: true, ", "", "there are 0 initial states"),
         ("to: verified", "to: nowhere", "the state `nowhere`, which does not exist"),
         ("to: verified", "to: done", "the state `verified` cannot be reached"),
@@ -245,6 +255,18 @@ fn a_machine_that_does_not_hold_together_is_refused() {
             "`done`, which is no closed state",
         ),
         ("has(case.department)", "has(cases.department)", "`cases` is not known"),
+        (
+            "opening_form: action",
+            "opening_form: action\nbegin: [{state: drafted, when: 'true'}]",
+            "`begin` names the state `drafted`",
+        ),
+        (
+            "opening_form: action",
+            "opening_form: action\nbegin: [{state: approved, when: 'case.x'}]",
+            "`begin` in `approved`: `case.x`: `case` is not known",
+        ),
+        ("importance: priority", "importance: '=form.'", "the fact `importance` of the opening: `form.`"),
+        ("importance: priority", "importance: '=case.state'", "`case` is not known: use form"),
     ] {
         let mut bad = source();
         assert!(bad.workflow.contains(right), "{right}");
@@ -252,6 +274,23 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         let error = Package::compile(&bad).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(says), "{wrong}: {error}");
     }
+    for (reference, says) in [
+        ("hold", "forms/progress.json: `$ref` names `hold`, which is no file in forms/"),
+        ("nowhere.json", "`nowhere.json`, which is no file in forms/"),
+        ("https://example.org/answer.json", "which is no file in forms/"),
+        ("progress.json", "`progress.json`, which takes in this form itself"),
+        ("#/$defs/nothing", "forms/progress.json"),
+    ] {
+        let mut bad = source();
+        bad.forms.insert("progress".into(), json!({"$ref": reference}).to_string());
+        let error = Package::compile(&bad).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(says), "{reference}: {error}");
+    }
+    let mut round = source();
+    round.forms.insert("progress".into(), json!({"$ref": "hold.json"}).to_string());
+    round.forms.insert("hold".into(), json!({"$ref": "#/$defs/x", "$defs": {"x": {}}}).to_string());
+    let error = Package::compile(&round).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("forms/hold.json: `$ref` names `#/$defs/x`"), "{error}");
     let mut trap = source();
     trap.workflow = trap.workflow.replace("category: closed", "category: open");
     let error = Package::compile(&trap).err().map(|error| error.to_string()).unwrap_or_default();
@@ -282,7 +321,7 @@ proptest! {
         let mut case = evolve(None, &events[0]);
         for (action, role) in tries {
             let name = &actions[action % actions.len()];
-            if let Ok(event) = decide(&package, &case, &command(name), &person(ROLES[role]), now()) {
+            if let Ok(event) = decide(&package, &case, &command(name), &person(ROLES[role]), today()) {
                 case = evolve(Some(case), &event);
                 events.push(event);
             }

@@ -11,7 +11,7 @@ use masar_proto::common::v1::PageResponse;
 use masar_proto::json;
 use masar_runtime::{Caller, caller, refuse};
 use masar_store::page;
-use masar_workflow::{Actor, Command, Refusal, available};
+use masar_workflow::{Actor, Command, Refusal, Situation, available};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -148,8 +148,10 @@ impl CaseService for Api {
         let row = self.find(&request, &request.get_ref().case).await?;
         let package = self.app.package(&row).map_err(refusal)?;
         let case = self.app.whole(row.id).await.map_err(refusal)?;
-        let transitions =
-            available(package, &case, &actor(&caller)).into_iter().map(|line| api::AvailableTransition {
+        let windows = row.windows().map_err(|error| refusal(error.into()))?;
+        let situation = Situation { at: self.app.clock.now(), windows: &windows };
+        let transitions = available(package, &case, &actor(&caller), situation).into_iter().map(|line| {
+            api::AvailableTransition {
                 action: line.action,
                 label: Some(line.label.into()),
                 form_schema: line
@@ -163,7 +165,8 @@ impl CaseService for Api {
                 allowed: line.refusal.is_none(),
                 refusal_code: line.refusal.as_ref().map(code).unwrap_or_default().to_owned(),
                 refusal: line.refusal.map(|refusal| refusal.to_string()).unwrap_or_default(),
-            });
+            }
+        });
         let transitions = transitions.collect();
         Ok(Response::new(api::AvailableTransitionsResponse { version: case.version, transitions }))
     }
@@ -277,6 +280,7 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::Role { .. } => "ROLE",
         Refusal::Department { .. } => "DEPARTMENT",
         Refusal::SeparationOfDuties { .. } => "SEPARATION_OF_DUTIES",
+        Refusal::Window { .. } => "WINDOW",
         Refusal::Guard { .. } => "GUARD",
         Refusal::Reason => "REASON",
         Refusal::Form(_) => "FORM",

@@ -11,24 +11,28 @@ use masar_runtime::Clock;
 use masar_store::time::to_db;
 use masar_workflow::{Actor, Command, SYSTEM};
 use sea_orm::DatabaseTransaction;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::{Core, Deed, Error, Order, Session, open};
+use crate::store::case;
 
 /// The clock whose due time lists show: the answer that the customer was promised.
 const SHOWN: &str = "response";
 
 pub(crate) struct Hear {
-    pub(crate) core: Core,
-    pub(crate) clock: Clock,
+    core: Core,
+    clock: Clock,
+    /// The clocks within which something can be done, of all packages.
+    windows: BTreeSet<String>,
 }
 
 /// What an event says, as far as cases care.
 enum Heard {
     Submitted(Box<CaseSubmitted>),
     Desk(Uuid, TaskChanged),
-    /// The clock that lists show.
-    Shown(Uuid, ClockState),
+    /// The clock that lists show, or one within which something can be done.
+    Clock(Uuid, ClockState),
     /// A clock asks the system to act.
     Asked(Uuid, String),
 }
@@ -42,7 +46,7 @@ impl Handler for Hear {
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         let mut heard = Vec::new();
         for event in events {
-            heard.extend(read(event)?.into_iter().map(|heard| (event, heard)));
+            heard.extend(self.read(event)?.into_iter().map(|heard| (event, heard)));
         }
         let (mut cases, mut moving) = (BTreeSet::new(), BTreeSet::new());
         for (_, heard) in &heard {
@@ -60,7 +64,7 @@ impl Handler for Hear {
 
     fn committed(&self, events: &[Event]) {
         self.core.tell(events.iter().flat_map(|event| {
-            let heard = read(event).unwrap_or_default();
+            let heard = self.read(event).unwrap_or_default();
             heard.iter().flat_map(Heard::of).chain(event.subject.parse().ok()).collect::<Vec<_>>()
         }));
     }
@@ -71,12 +75,17 @@ impl Heard {
     fn of(&self) -> Option<Uuid> {
         match self {
             Self::Submitted(submitted) => submitted.parent_case_id.parse().ok(),
-            Self::Desk(case, _) | Self::Shown(case, _) | Self::Asked(case, _) => Some(*case),
+            Self::Desk(case, _) | Self::Clock(case, _) | Self::Asked(case, _) => Some(*case),
         }
     }
 }
 
 impl Hear {
+    pub(crate) fn new(core: Core, clock: Clock) -> Self {
+        let windows = core.catalog.windows().map(str::to_owned).collect();
+        Self { core, clock, windows }
+    }
+
     fn hear(&self, session: &mut Session<'_>, event: &Event, heard: Heard) -> Result<(), Error> {
         match heard {
             Heard::Submitted(submitted) => open(session, &self.core.catalog, *submitted, self.clock.now()),
@@ -87,11 +96,9 @@ impl Hear {
                 }
                 Ok(())
             }
-            Heard::Shown(case, clock) => {
+            Heard::Clock(case, clock) => {
                 if let Some(row) = session.row(case) {
-                    let due_at = time::from_proto(clock.due_at.as_ref()).map(to_db);
-                    row.due_at = due_at.filter(|_| ["running", "paused"].contains(&clock.phase.as_str()));
-                    row.breached = clock.breached_at.is_some();
+                    show(row, &clock);
                 }
                 Ok(())
             }
@@ -119,28 +126,42 @@ impl Hear {
             done => done.map(drop),
         }
     }
+
+    /// What an event says; most clocks say nothing that cases care for.
+    fn read(&self, event: &Event) -> Result<Vec<Heard>, BusError> {
+        let case_id =
+            || event.subject.parse::<Uuid>().map_err(|_| event.unreadable("its subject is no case"));
+        let clock = |case, clock: Option<ClockState>| {
+            let matters = |clock: &ClockState| clock.clock == SHOWN || self.windows.contains(&clock.clock);
+            clock.filter(matters).map(|clock| Heard::Clock(case, clock))
+        };
+        Ok(match event.kind.as_str() {
+            kinds::CASE_SUBMITTED => vec![Heard::Submitted(Box::new(event.decode()?))],
+            kind if kind.starts_with("task.") => vec![Heard::Desk(case_id()?, event.decode()?)],
+            kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
+                let (case, marked) = (case_id()?, event.decode::<ClockMarked>()?);
+                let asks = event.kind == kinds::CLOCK_BREACHED && !marked.on_breach.is_empty();
+                let asked = asks.then_some(Heard::Asked(case, marked.on_breach));
+                clock(case, marked.clock).into_iter().chain(asked).collect()
+            }
+            kind if kind.starts_with("clock.") => {
+                clock(case_id()?, event.decode::<ClockChanged>()?.clock).into_iter().collect()
+            }
+            _ => Vec::new(),
+        })
+    }
 }
 
-/// What an event says; most clocks say nothing that cases care for.
-fn read(event: &Event) -> Result<Vec<Heard>, BusError> {
-    let case = || event.subject.parse::<Uuid>().map_err(|_| event.unreadable("its subject is no case"));
-    let shown = |case, clock: Option<ClockState>| {
-        clock.filter(|clock| clock.clock == SHOWN).map(|clock| Heard::Shown(case, clock))
-    };
-    Ok(match event.kind.as_str() {
-        kinds::CASE_SUBMITTED => vec![Heard::Submitted(Box::new(event.decode()?))],
-        kind if kind.starts_with("task.") => vec![Heard::Desk(case()?, event.decode()?)],
-        kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
-            let (case, marked) = (case()?, event.decode::<ClockMarked>()?);
-            let asks = event.kind == kinds::CLOCK_BREACHED && !marked.on_breach.is_empty();
-            let asked = asks.then_some(Heard::Asked(case, marked.on_breach));
-            shown(case, marked.clock).into_iter().chain(asked).collect()
-        }
-        kind if kind.starts_with("clock.") => {
-            shown(case()?, event.decode::<ClockChanged>()?.clock).into_iter().collect()
-        }
-        _ => Vec::new(),
-    })
+fn show(row: &mut case::Model, clock: &ClockState) {
+    let open = ["running", "paused"].contains(&clock.phase.as_str());
+    let due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| open);
+    if clock.clock == SHOWN {
+        row.due_at = due_at.map(to_db);
+        row.breached = clock.breached_at.is_some();
+    } else if let Some(due_at) = due_at {
+        // A window that has ended keeps the due time that it had: it stays shut.
+        row.windows[&clock.clock] = json!(due_at);
+    }
 }
 
 fn unusable(error: Error) -> BusError {

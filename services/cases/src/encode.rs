@@ -166,7 +166,8 @@ fn effect(asked: &Asked, event: &CaseEvent, values: Option<&Value>) -> Effect {
 fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
     let mut message = ClockEffect { clock: effect.clock.clone(), ..ClockEffect::default() };
     let operation = match &effect.operation {
-        ClockOperation::Start { kind, target, marks, policy, on_breach } => {
+        ClockOperation::Start { kind, target, not_after, marks, policy, on_breach } => {
+            message.not_after = not_after.map(|date| date.to_string()).unwrap_or_default();
             message.kind = serde_json::to_value(kind)
                 .ok()
                 .and_then(|kind| kind.as_str().map(str::to_owned))
@@ -182,7 +183,8 @@ fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
             Operation::Pause
         }
         ClockOperation::Resume => Operation::Resume,
-        ClockOperation::Retarget { target, marks, cause } => {
+        ClockOperation::Retarget { target, not_after, marks, cause } => {
+            message.not_after = not_after.map(|date| date.to_string()).unwrap_or_default();
             message.target = target.to_string();
             message.marks = marks.iter().map(ToString::to_string).collect();
             message.reason.clone_from(cause);

@@ -53,7 +53,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
         transport: Arc::clone(&transport),
         now: clock.teller(),
     };
-    let handler = Arc::new(consumer::Hear { core: core.clone(), clock: clock.clone() });
+    let handler = Arc::new(consumer::Hear::new(core.clone(), clock.clone()));
     let consumer = Consumer {
         name: NAME,
         sources: SOURCES,

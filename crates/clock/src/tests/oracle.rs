@@ -25,7 +25,7 @@ fn paused_ledger() -> impl Strategy<Value = Vec<Entry>> {
         let mut when = at("2026-01-04T00:00:00+03:00") + SignedDuration::from_mins(start);
         let mut ledger = vec![Entry {
             at: when,
-            event: Event::Started { target, calendar: pin(1), policy: String::new() },
+            event: Event::Started { target, calendar: pin(1), policy: String::new(), not_after: None },
         }];
         for (n, gap) in gaps.into_iter().enumerate() {
             when += SignedDuration::from_mins(gap);

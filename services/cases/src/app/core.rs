@@ -11,7 +11,9 @@ use masar_proto::{
 };
 use masar_store::time::to_db;
 use masar_store::{insert_all, save_all};
-use masar_workflow::{Case, CaseEvent, Catalog, decide, evolve};
+use masar_workflow::{
+    Case, CaseEvent, Catalog, ClockEffect, ClockOperation, Effect, Situation, decide, evolve,
+};
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -130,7 +132,8 @@ impl<'a> Session<'a> {
         match deed {
             Deed::Move(command) => {
                 let case = self.folds.get(&id).ok_or_else(unknown)?;
-                let event = decide(package(&self.core.catalog, row)?, case, &command, &actor, at)?;
+                let situation = Situation { at, windows: &row.windows()? };
+                let event = decide(package(&self.core.catalog, row)?, case, &command, &actor, situation)?;
                 self.follow(&event)?;
             }
             Deed::Comment { text, audience } => {
@@ -192,6 +195,14 @@ impl<'a> Session<'a> {
         row.classification = fact("classification");
         let closed = case.category == StateCategory::Closed;
         row.closed_at = closed.then(|| row.closed_at.unwrap_or_else(|| to_db(event.at)));
+        // Until sla says when a clock that starts afresh is due, it sets no limit.
+        for effect in &event.effects {
+            if let Effect::Clock(ClockEffect { clock, operation: ClockOperation::Start { .. } }) = effect
+                && let Some(windows) = row.windows.as_object_mut()
+            {
+                windows.remove(clock);
+            }
+        }
         self.entries.push(entry::ActiveModel {
             case_id: Set(id),
             number: Set(row.entries),

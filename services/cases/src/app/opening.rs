@@ -8,7 +8,7 @@ use masar_proto::events::v1::CaseSubmitted;
 use masar_proto::{json, time};
 use masar_store::time::to_db;
 use masar_workflow::{Actor, Opening};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Error, Session, package};
@@ -82,6 +82,7 @@ fn row(
         source_system: submitted.source_system.clone(),
         external_ref: submitted.external_ref.clone(),
         submitted_by: submitted.submitted_by.clone(),
+        windows: json!({}),
         search,
     }
 }

@@ -1,8 +1,9 @@
 //! Cases: the columns that lists ask for.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ConnectionTrait, QueryOrder, QuerySelect};
 
@@ -41,6 +42,9 @@ pub struct Model {
     pub external_ref: String,
     /// Who submitted it.
     pub submitted_by: String,
+    /// When the time for something ends: the due times of the clocks within which a transition can be done, by code.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub windows: Json,
     /// The folded words that a search finds it by (NFR-02).
     pub search: String,
 }
@@ -48,6 +52,13 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// When the time for something ends, by the code of the clock.
+    pub(crate) fn windows(&self) -> Result<BTreeMap<String, Timestamp>, serde_json::Error> {
+        serde_json::from_value(self.windows.clone())
+    }
+}
 
 /// Cases, locked in the order of their ids so that no two writers wait for each other.
 pub(crate) async fn lock<C: ConnectionTrait>(

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use masar_bus::{Event, Outbox};
 use masar_clock::{CalendarRef, Clock as Folded, Entry, Event as ClockEvent, Mark, Phase};
 use masar_domain::Importance;
@@ -23,6 +24,9 @@ use crate::store::clock;
 
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
+
+/// The kind of clocks that promise nothing to anybody.
+const WINDOW: &str = "window";
 
 /// What everything that changes clocks needs.
 pub(crate) struct Keeper {
@@ -92,7 +96,8 @@ impl<'a> Session<'a> {
                 let importance = importance(case);
                 let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
                 let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
-                (ClockEvent::Retargeted { target, cause: effect.reason.clone() }, kinds::CLOCK_RETARGETED)
+                let (not_after, cause) = (planned(effect)?, effect.reason.clone());
+                (ClockEvent::Retargeted { target, not_after, cause }, kinds::CLOCK_RETARGETED)
             }
             Operation::Extend => {
                 let (by, reason) = (target(&effect.target)?, effect.reason.clone());
@@ -184,7 +189,8 @@ impl<'a> Session<'a> {
             next_at: None,
             tells: !case.historical,
         };
-        match self.add(row, ClockEvent::Started { target, calendar, policy }, at, kinds::CLOCK_STARTED) {
+        let started = ClockEvent::Started { target, calendar, policy, not_after: planned(effect)? };
+        match self.add(row, started, at, kinds::CLOCK_STARTED) {
             Err(Error::Clock { error: masar_clock::Error::Calendar(error), .. }) => {
                 // A due time that the calendar does not cover is not guessed: there is no clock.
                 tracing::warn!(case = %id, clock = effect.clock, %error, "the clock is not started");
@@ -224,7 +230,11 @@ impl<'a> Session<'a> {
         };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);
-        self.keep(row);
+        self.keep(row.clone());
+        // A time in which something may be done is over then; there is nobody who must still do anything.
+        if mark == Mark::Breach && row.kind == WINDOW {
+            self.add(row, ClockEvent::Stopped, now, kinds::CLOCK_COMPLETED)?;
+        }
         Ok(())
     }
 
@@ -328,6 +338,13 @@ fn importance(case: &CaseSnapshot) -> Importance {
 
 fn target(text: &str) -> Result<Target, Error> {
     text.parse().map_err(|error: masar_worktime::Error| Error::Text(error.to_string()))
+}
+
+/// The day that was planned, if one was.
+fn planned(effect: &ClockEffect) -> Result<Option<Date>, Error> {
+    let written = Some(effect.not_after.as_str()).filter(|written| !written.is_empty());
+    let date = written.map(str::parse).transpose();
+    date.map_err(|error: jiff::Error| Error::Text(format!("`{}` is no date: {error}", effect.not_after)))
 }
 
 /// A clock for others.

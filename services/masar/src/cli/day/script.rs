@@ -30,6 +30,8 @@ const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3_600);
 
 /// What becomes of a case, step by step: minutes after its arrival, the role that acts, and the action.
 struct Course {
+    /// The call centre has named department and category: nobody needs to assess it.
+    assessed: bool,
     high: bool,
     safety: bool,
     steps: &'static [(i64, &'static str, &'static str)],
@@ -37,6 +39,7 @@ struct Course {
 
 /// Answered on the day, with a manager's approval.
 const ANSWERED: Course = Course {
+    assessed: false,
     high: false,
     safety: false,
     steps: &[
@@ -51,6 +54,7 @@ const ANSWERED: Course = Course {
 };
 /// The customer must say something first; the clock waits.
 const ASKED: Course = Course {
+    assessed: false,
     high: false,
     safety: false,
     steps: &[
@@ -64,18 +68,15 @@ const ASKED: Course = Course {
     ],
 };
 /// Nobody looks at it.
-const FORGOTTEN: Course = Course { high: true, safety: false, steps: &[] };
-/// Assessed at once, and then no department takes it.
-const UNWANTED: Course = Course {
-    high: true,
-    safety: false,
-    steps: &[(5, "triage_officer", "start_triage"), (9, "triage_officer", "route")],
-};
+const FORGOTTEN: Course = Course { assessed: false, high: true, safety: false, steps: &[] };
+/// Its department is known from the first moment, and does not take it.
+const UNWANTED: Course = Course { assessed: true, high: true, safety: false, steps: &[] };
 /// Somebody could be hurt, and nobody calls back.
 const DANGEROUS: Course =
-    Course { high: true, safety: true, steps: &[(12, "triage_officer", "start_triage")] };
+    Course { assessed: false, high: true, safety: true, steps: &[(12, "triage_officer", "start_triage")] };
 /// Simple enough for the call centre.
-const SOLVED: Course = Course { high: false, safety: false, steps: &[(3, "intake_agent", "resolve_now")] };
+const SOLVED: Course =
+    Course { assessed: false, high: false, safety: false, steps: &[(3, "intake_agent", "resolve_now")] };
 
 const COURSES: [&Course; 9] =
     [&ANSWERED, &FORGOTTEN, &SOLVED, &DANGEROUS, &UNWANTED, &ASKED, &ANSWERED, &SOLVED, &ASKED];
@@ -111,6 +112,9 @@ pub(super) async fn play(
 /// A sample case as it arrives today.
 fn dressed(sample: SubmitCaseRequest, number: usize, course: &Course) -> SubmitCaseRequest {
     let mut form = json::from_struct(sample.form.unwrap_or_default());
+    if let Some(fields) = form.as_object_mut().filter(|_| !course.assessed) {
+        fields.retain(|name, _| name != "department" && name != "category");
+    }
     form["importance_provisional"] = json!(if course.high { "high" } else { "low" });
     form["safety_risk"] = json!(course.safety);
     SubmitCaseRequest {
@@ -175,15 +179,18 @@ fn form(action: &str, case: &Case, department: &str) -> Option<Value> {
         "ask_customer" => json!({"text": "Which day was it?"}),
         "customer_replies" => json!({"text": "On Tuesday"}),
         "draft_answer" => {
-            json!({"facts": "As told", "what_should_have_happened": "Done in five days", "findings": "The file lay", "outcome": "upheld"})
+            json!({"investigation": {"facts": "As told", "what_should_have_happened": "Done in five days",
+            "findings": "The file lay", "outcome": "upheld"}, "answer": answer()})
         }
-        "resolve_now" | "approve" => {
-            json!({"text": {"ar": "تم الإنجاز، ونعتذر عن التأخير", "en": "It is done, and we are sorry for the delay"},
-                "channel": "email", "review_right_text": true})
-        }
+        "resolve_now" => answer(),
         "accept_answer" => json!({"satisfied": 5, "resolved": "yes"}),
         _ => return None,
     })
+}
+
+fn answer() -> Value {
+    json!({"text": {"ar": "تم الإنجاز، ونعتذر عن التأخير", "en": "It is done, and we are sorry for the delay"},
+        "channel": "email", "review_right_text": true})
 }
 
 /// The people of the demo, each with a token of their own.

@@ -1,0 +1,72 @@
+//! The CEL expressions of a package: compiled once, asked for every case.
+
+use std::sync::Arc;
+
+use cel::{Context, Env, Program, Value as CelValue};
+use serde_json::Value;
+
+use crate::Error;
+
+/// The names that an expression may use.
+type Names = &'static [&'static str];
+
+/// What the condition of a transition or a clock may use.
+pub(crate) const GUARD: Names = &["case", "actor", "form"];
+/// What a routing rule may use.
+pub(crate) const ROUTING: Names = &["case", "service", "category"];
+/// What a fact, or the state in which a case begins, may use.
+pub(crate) const FORM: Names = &["form"];
+
+/// An expression over the names that its place knows.
+pub(crate) struct Expression {
+    program: Program,
+    names: Names,
+    env: Arc<Env>,
+}
+
+impl Expression {
+    /// Compiles the text of an expression that stands at a place.
+    pub(crate) fn compile(env: &Arc<Env>, place: &str, names: Names, text: &str) -> Result<Self, Error> {
+        let problem = |problem: String| {
+            let (place, expression) = (place.to_owned(), text.to_owned());
+            Error::Expression { place, expression, problem }
+        };
+        let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
+        // CEL has no static checks of its own: a misspelt name would only show on the first case.
+        let references = program.references();
+        let used = references.variables().into_iter();
+        let unknown: Vec<_> = used.filter(|name| !names.contains(name)).map(str::to_owned).collect();
+        drop(references);
+        if unknown.is_empty() {
+            return Ok(Self { program, names, env: Arc::clone(env) });
+        }
+        Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), names.join(", "))))
+    }
+
+    /// True when it holds. What cannot be evaluated, because a field is missing, does not hold.
+    pub(crate) fn holds(&self, facts: &Value) -> bool {
+        matches!(self.value(facts), Some(CelValue::Bool(true)))
+    }
+
+    /// What it gives, as a text; none when a field that it needs is missing, or when it gives nothing that a text can
+    /// say.
+    pub(crate) fn text(&self, facts: &Value) -> Option<String> {
+        let text = match self.value(facts)? {
+            CelValue::String(text) => text.to_string(),
+            CelValue::Bool(truth) => truth.to_string(),
+            CelValue::Int(number) => number.to_string(),
+            CelValue::UInt(number) => number.to_string(),
+            CelValue::Float(number) => number.to_string(),
+            _ => return None,
+        };
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    fn value(&self, facts: &Value) -> Option<CelValue> {
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        for name in self.names {
+            context.add_variable(*name, &facts[name]).ok()?;
+        }
+        self.program.execute(&context).ok()
+    }
+}
