@@ -177,11 +177,10 @@ impl Package {
             _ => {}
         }
         let new = target(rule, after)?;
-        (before.and_then(|before| target(rule, before)) != Some(new)).then(|| ClockOperation::Retarget {
-            target: new,
-            marks: self.marks(clock, rule, after),
-            cause: event.action.clone(),
-        })
+        let (old, marks) = (before?, self.marks(clock, rule, after));
+        // Under another importance the same target may have other marks.
+        let same = target(rule, old) == Some(new) && self.marks(clock, rule, old) == marks;
+        (!same).then(|| ClockOperation::Retarget { target: new, marks, cause: event.action.clone() })
     }
 
     /// The marks of a clock: its warnings, its breach, and the levels of its ladder.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use masar_bus::kept;
-use masar_domain::Importance;
 use masar_proto::common::v1::StateCategory;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 use masar_proto::{kinds, time};
@@ -66,7 +65,8 @@ impl Core {
         let package = self.catalog.get(&case.package, &case.package_version);
         let package =
             package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))?;
-        let steps = package.ladder(&clock.clock, case.importance().word().unwrap_or(Importance::Medium));
+        // The case may be older than the mark, or newer: the mark says for which importance it was set.
+        let steps = package.ladder(&clock.clock, marked.importance);
         let Some(safety_net) = package.safety_net(&clock.clock) else { return Ok(Vec::new()) };
         let run = clock.run.cast_signed();
         let mut raised = Vec::new();

@@ -101,7 +101,8 @@ impl Bench {
         self.publish("cases", Event::new(kind, &case.tenant, &case.case_id, self.clock.now(), &changed)).await
     }
 
-    /// The response clock of a case reaches a mark in a run; every call is an event of its own.
+    /// The response clock of a case reaches a mark, set for the importance of the case as given, in a run; every call is
+    /// an event of its own.
     pub(crate) async fn mark(&self, case: &CaseSnapshot, run: u32, mark: &str) -> Result<()> {
         let kind = match mark {
             "breach" => kinds::CLOCK_BREACHED,
@@ -116,7 +117,12 @@ impl Bench {
             due_at: Some(time::to_proto(due())),
             ..ClockState::default()
         };
-        let marked = ClockMarked { clock: Some(clock), mark: mark.to_owned(), ..ClockMarked::default() };
+        let marked = ClockMarked {
+            clock: Some(clock),
+            mark: mark.to_owned(),
+            importance: case.importance,
+            ..ClockMarked::default()
+        };
         self.publish("sla", Event::new(kind, &case.tenant, &case.case_id, self.clock.now(), &marked)).await
     }
 

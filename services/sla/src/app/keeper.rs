@@ -117,9 +117,9 @@ impl<'a> Session<'a> {
             // It never started: no target, no calendar, or handled elsewhere before.
             return Ok(());
         };
-        importance(case).as_str().clone_into(&mut row.importance);
         if let Some(marks) = marks {
             row.marks = serde_json::to_value(marks)?;
+            importance(case).as_str().clone_into(&mut row.importance);
         }
         let row = row.clone();
         match self.add(row, event, at, kind) {
@@ -206,6 +206,12 @@ impl<'a> Session<'a> {
             mark_at: Some(time::to_proto(from_db(mark_at))),
             fired_at: Some(time::to_proto(now)),
             on_breach,
+            importance: row
+                .importance
+                .parse::<Importance>()
+                .map(ImportanceCode::from)
+                .unwrap_or_default()
+                .into(),
         };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);

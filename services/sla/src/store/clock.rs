@@ -18,6 +18,7 @@ pub struct Model {
     pub run: i32,
     pub kind: String,
     pub phase: String,
+    /// For which its target and marks were set.
     pub importance: String,
     pub queue: String,
     pub policy: String,
