@@ -126,7 +126,7 @@ pub enum Task {
     },
 }
 
-/// Moments of a case: actions done, or states entered.
+/// Moments of a case: actions done, states entered, or people told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Moments {
@@ -134,6 +134,8 @@ pub struct Moments {
     pub actions: BTreeSet<String>,
     /// States that are entered.
     pub states: BTreeSet<String>,
+    /// Templates: a message of one of them was delivered, or there is nobody to tell. Only a clock's `stop` knows these.
+    pub messages: BTreeSet<String>,
 }
 
 /// A promise about time. A clock that still runs when a case is closed is cancelled.
@@ -286,6 +288,12 @@ impl Definition {
     #[must_use]
     pub fn initial(&self) -> Option<&str> {
         self.states.iter().find(|(_, state)| state.initial).map(|(code, _)| code.as_str())
+    }
+
+    /// True when a clock waits for a message of this template.
+    #[must_use]
+    pub fn awaits(&self, template: &str) -> bool {
+        self.clocks.values().any(|clock| clock.stop.messages.contains(template))
     }
 
     /// The names of all counters, which begin at zero.

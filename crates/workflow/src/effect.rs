@@ -64,6 +64,9 @@ pub enum ClockOperation {
         policy: String,
         /// What the system does when it is broken.
         on_breach: Option<String>,
+        /// The templates of the messages that stop it.
+        #[serde(default)]
+        messages: BTreeSet<String>,
     },
     /// It stands still.
     Pause {
@@ -144,6 +147,7 @@ impl Package {
             marks: self.marks(clock, rule, after),
             policy: format!("{}@{}/{clock}", definition.package, definition.version),
             on_breach: rule.on_breach.clone(),
+            messages: rule.stop.messages.clone(),
         })
     }
 

@@ -232,6 +232,8 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         ),
         ("pause: [on_hold]", "pause: [in_progress]", "no waiting state"),
         ("stop: {states: [done]}", "stop: {}", "has no `stop`"),
+        ("stop: {states: [done]}", "stop: {messages: [done]}", "waits for the template `done`"),
+        ("start: {states: [approved], ", "start: {messages: [late], ", "starts with a message"),
         ("start: {states: [approved], ", "start: {states: [agreed], ", "names `agreed`"),
         ("    safety_net: tenant_admin\n", "", "safety_net"),
         ("  otherwise: pqi", "", "otherwise"),

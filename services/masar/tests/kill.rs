@@ -156,7 +156,7 @@ async fn check(cases: &CaseServiceClient<Asking>, sla: &SlaServiceClient<Asking>
     running.sort();
     assert_eq!(
         running,
-        ["first_response", "response", "triage", "whole_life"].map(|clock| (clock.to_owned(), 1))
+        ["ack", "first_response", "response", "triage", "whole_life"].map(|clock| (clock.to_owned(), 1))
     );
     Ok(())
 }

@@ -94,6 +94,9 @@ impl Core {
             channel: to.channel,
             recipient: to.name,
             language: to.language.to_string(),
+            awaited_since: package
+                .filter(|package| package.definition().awaits(template))
+                .map(|_| to_db(occasion.at())),
             ..self.blank(occasion, &key)
         };
         if let Some(obstacle) = to.obstacle {
@@ -151,6 +154,7 @@ impl Core {
             created_at: to_db(self.clock.now()),
             delivered_at: None,
             next_attempt_at: None,
+            awaited_since: None,
             lease: None,
         }
     }

@@ -1,9 +1,10 @@
 //! An event that somebody may hear about.
 
+use jiff::Timestamp;
 use masar_bus::{Error as BusError, Event};
 use masar_clock::Mark;
 use masar_proto::events::v1::{CaseChanged, CaseSnapshot, EscalationRaised, NotifyEffect, effect::Effect};
-use masar_proto::kinds;
+use masar_proto::{kinds, time};
 use uuid::Uuid;
 
 /// What is told before a clock is broken, and from then on.
@@ -44,6 +45,15 @@ impl<'a> Occasion<'a> {
         }
         let case_id = case.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;
         Ok(Some(Self { event, case_id, case, what }))
+    }
+
+    /// When it happened to the case.
+    pub(crate) fn at(&self) -> Timestamp {
+        let at = match &self.what {
+            What::Changed(changed) => changed.at.as_ref(),
+            What::Escalated(raised) => raised.at.as_ref(),
+        };
+        time::from_proto(at).unwrap_or(self.event.time)
     }
 
     /// The messages that a change of a case asks for.

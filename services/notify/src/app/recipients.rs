@@ -73,7 +73,8 @@ impl<'a> Around<'a> {
         let (name, channel, obstacle) = match (contact.mode.as_str(), contact.value.is_empty()) {
             (EMAIL, false) => (contact.value, EMAIL, None),
             (EMAIL, true) => ("customer".into(), EMAIL, Some("the customer left no address".to_owned())),
-            ("" | "none", _) => {
+            ("", _) => ("customer".into(), "none", Some("the customer left no address".to_owned())),
+            ("none", _) => {
                 ("customer".into(), "none", Some("the customer does not want to hear from us".to_owned()))
             }
             (mode, _) => ("customer".into(), mode, Some(format!("we do not deliver by {mode}"))),

@@ -144,6 +144,7 @@ pub(super) fn letter() -> Model {
         created_at: to_db(start()),
         delivered_at: None,
         next_attempt_at: Some(to_db(start())),
+        awaited_since: None,
         lease: None,
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
 use super::{Error, Promises};
-use crate::store::clock;
+use crate::store::{clock, told};
 
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
@@ -53,8 +53,10 @@ impl Keeper {
 pub(crate) struct Session<'a> {
     keeper: &'a Keeper,
     /// By case; the runs of each clock in order.
-    rows: HashMap<Uuid, Vec<clock::Model>>,
+    pub(super) rows: HashMap<Uuid, Vec<clock::Model>>,
     changed: BTreeSet<Uuid>,
+    /// Messages for which no clock waits yet, by case and template.
+    pub(super) early: HashMap<(Uuid, String), told::Model>,
     /// The marks that fired, by clock.
     fired: HashMap<Uuid, String>,
     events: Vec<Event>,
@@ -69,7 +71,14 @@ impl<'a> Session<'a> {
         for row in rows {
             by_case.entry(row.case_id).or_default().push(row);
         }
-        Self { keeper, rows: by_case, changed: BTreeSet::new(), fired: HashMap::new(), events: Vec::new() }
+        let (changed, early, fired) = (BTreeSet::new(), HashMap::new(), HashMap::new());
+        Self { keeper, rows: by_case, changed, early, fired, events: Vec::new() }
+    }
+
+    /// With what was told before we heard of the clocks that wait for it.
+    pub(crate) fn with_early(mut self, told: Vec<told::Model>) -> Self {
+        self.early = told.into_iter().map(|told| ((told.case_id, told.template.clone()), told)).collect();
+        self
     }
 
     /// Does to a clock of a case what an event asks for.
@@ -98,7 +107,7 @@ impl<'a> Session<'a> {
                     kinds::CLOCK_EXTENDED,
                 )
             }
-            Operation::Stop => (ClockEvent::Stopped, kinds::CLOCK_COMPLETED),
+            Operation::Stop => (ClockEvent::Stopped { reason: None }, kinds::CLOCK_COMPLETED),
             Operation::Cancel => {
                 (ClockEvent::Cancelled { reason: effect.reason.clone() }, kinds::CLOCK_CANCELLED)
             }
@@ -142,7 +151,7 @@ impl<'a> Session<'a> {
         let runs = self.rows.entry(id).or_default();
         let run = runs.iter().filter(|row| row.clock == effect.clock).count();
         if let Some(open) = runs.iter().rfind(|row| row.clock == effect.clock && is_open(row)).cloned() {
-            self.add(open, ClockEvent::Stopped, at, kinds::CLOCK_COMPLETED)?;
+            self.add(open, ClockEvent::Stopped { reason: None }, at, kinds::CLOCK_COMPLETED)?;
         }
         let Some(calendar) = self.keeper.promises.calendar_of(case) else {
             return Err(Error::Text(format!(
@@ -173,6 +182,7 @@ impl<'a> Session<'a> {
             due_at: to_db(at),
             breached_at: None,
             marks: serde_json::to_value(&effect.marks)?,
+            messages: serde_json::to_value(&effect.messages)?,
             ledger: serde_json::json!([]),
             version: 0,
             next_mark: None,
@@ -185,7 +195,8 @@ impl<'a> Session<'a> {
                 tracing::warn!(case = %id, clock = effect.clock, %error, "the clock is not started");
                 Ok(())
             }
-            result => result,
+            Err(error) => Err(error),
+            Ok(()) => self.stop_if_told(id, effect),
         }
     }
 
@@ -219,7 +230,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn add(&mut self, row: clock::Model, event: ClockEvent, at: Timestamp, kind: &str) -> Result<(), Error> {
+    pub(super) fn add(
+        &mut self,
+        row: clock::Model,
+        event: ClockEvent,
+        at: Timestamp,
+        kind: &str,
+    ) -> Result<(), Error> {
         let text = event.to_string();
         let row = self.entered(row, event, at)?;
         let changed = ClockChanged { clock: Some(state(&row)?), at: Some(time::to_proto(at)), entry: text };
@@ -277,6 +294,7 @@ impl<'a> Session<'a> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         clock::save(tx, changed.clone()).await?;
+        told::keep(tx, self.early.into_values().collect()).await?;
         self.keeper.outbox.put(tx, self.events).await?;
         Ok(changed
             .into_iter()
@@ -340,7 +358,7 @@ pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
             ClockEvent::CalendarChanged { calendar } => {
                 (state.calendar, state.calendar_version) = (calendar.name, calendar.version);
             }
-            ClockEvent::Stopped => state.stopped_at = Some(time::to_proto(entry.at)),
+            ClockEvent::Stopped { .. } => state.stopped_at = Some(time::to_proto(entry.at)),
             ClockEvent::Paused { .. }
             | ClockEvent::Resumed
             | ClockEvent::Extended { .. }

@@ -28,6 +28,9 @@ pub struct Model {
     /// The marks that fire, as text.
     #[sea_orm(column_type = "JsonBinary")]
     pub marks: Json,
+    /// The templates of the messages that stop it.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub messages: Json,
     /// Every entry, oldest first; only ever added to.
     #[sea_orm(column_type = "JsonBinary")]
     pub ledger: Json,
