@@ -6,7 +6,7 @@ use masar_clock::Mark;
 use masar_domain::{BiText, Importance, Role, StateCategory};
 
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
-use crate::{Definition, Moments, SYSTEM, Task};
+use crate::{CUSTOMER, Definition, Moments, SYSTEM, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
 pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<String> {
@@ -136,6 +136,13 @@ fn ladders(definition: &Definition, found: &mut Vec<String>) {
         }
         let mut codes = BTreeSet::new();
         for level in &ladder.levels {
+            let customer = level.to.iter().any(|word| word == CUSTOMER);
+            if customer && (level.to.len() > 1 || level.template.is_none()) {
+                found.push(format!(
+                    "level {} of the ladder of `{clock}` tells the customer: nobody else, and in a `template` of its own",
+                    level.level
+                ));
+            }
             if !codes.insert(&level.level) {
                 found.push(format!("the ladder of `{clock}` has the level {} twice", level.level));
             }
@@ -154,6 +161,12 @@ fn tasks(definition: &Definition, found: &mut Vec<String>) {
         if let Task::Notify { template, .. } = task
             && !definition.templates.contains_key(template)
         {
+            found.push(format!("the template `{template}` does not exist"));
+        }
+    }
+    let of_levels = definition.ladders.values().flat_map(|ladder| &ladder.levels);
+    for template in of_levels.filter_map(|level| level.template.as_ref()) {
+        if !definition.templates.contains_key(template) {
             found.push(format!("the template `{template}` does not exist"));
         }
     }

@@ -215,8 +215,11 @@ pub struct Level {
     pub level: String,
     /// When it fires, by importance; `all` stands for the rest. Where there is none, the level is left out.
     pub at: BTreeMap<String, Mark>,
-    /// Who is told: `handler` or role codes.
+    /// Who is told: `handler` or role codes; or `customer` alone, as a reminder.
     pub to: Vec<String>,
+    /// The template in which they are told; without one, that of the entity's people for what is due or late. The customer
+    /// always has one of their own.
+    pub template: Option<String>,
     /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on
     /// the list of a queue until the level is acknowledged.
     #[serde(default, rename = "do")]

@@ -263,6 +263,36 @@ async fn cases_from_elsewhere_climb_once_they_are_ours() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_customer_is_reminded_and_nobody_of_the_entity_is_asked() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let medium = complaint();
+        let high = CaseSnapshot { importance: Importance::High.into(), ..complaint() };
+        let elsewhere = CaseSnapshot { historical: true, ..complaint() };
+        for case in [&medium, &high, &elsewhere] {
+            bench.case(case).await?;
+        }
+        // Whoever is there or not: the customer always is.
+        for (case, mark) in [(&elsewhere, "50%"), (&medium, "42%"), (&medium, "50%"), (&high, "42%")] {
+            bench.mark_of("customer_wait", case, 1, mark).await?;
+        }
+        for (case, mark) in [(&medium, "50%"), (&high, "42%")] {
+            let (_, told) = bench.told().await?;
+            assert_eq!(
+                (told.case.as_ref(), told.level.as_str(), told.mark.as_str()),
+                (Some(case), "L0", mark)
+            );
+            assert_eq!((told.people, told.template.as_str()), (strings(&["customer"]), "reminder"));
+        }
+        assert_eq!(bench.levels().await?, ["L0", "L0"]);
+        let open = ListEscalationsRequest { open_only: true, ..Default::default() };
+        assert_eq!(bench.list(open).await?, []);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_mark_that_cannot_be_climbed_is_parked_and_not_lost() -> Result<()> {
     on_each_database(|url| async move {
         let bench = Bench::start(url).await?;

@@ -2,6 +2,7 @@
 
 use masar_domain::Role;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
+use masar_workflow::CUSTOMER;
 
 /// The word of a ladder for the person who handles the case.
 const HANDLER: &str = "handler";
@@ -19,9 +20,12 @@ pub(crate) fn needed(people: Vec<Person>) -> RegistryChanged {
 }
 
 /// The ids of the present people who hold a role for the case: its handler, people of its department for roles of a
-/// department, anybody of the entity for other roles. Who is absent, or no longer of the entity, counts as nobody.
+/// department, anybody of the entity for other roles; the customer goes by that word. Who is absent, or no longer of the entity, counts as nobody.
 pub(super) fn people_of(role: &str, case: &CaseSnapshot, people: &[Person]) -> Vec<String> {
     let of_a_department = Role(role.to_owned()).is_of_a_department();
+    if role == CUSTOMER {
+        return vec![CUSTOMER.to_owned()];
+    }
     let holds = |person: &&Person| match role {
         HANDLER => person.id == case.handler,
         _ => {

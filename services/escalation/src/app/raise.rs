@@ -8,7 +8,7 @@ use masar_proto::common::v1::StateCategory;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 use masar_proto::{kinds, time};
 use masar_store::time::to_db;
-use masar_workflow::{Climb, climb};
+use masar_workflow::{Climb, SYSTEM, climb};
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
@@ -80,6 +80,7 @@ impl Core {
                 tracing::error!(tenant = case.tenant, case = case.reference, clock = clock.clock, level = step.level, %safety_net,
                     "a level has nobody to tell, not even in its safety net: give somebody the role");
             }
+            let reminder = step.is_for_the_customer();
             raised.push(escalation::Model {
                 id: Uuid::now_v7(),
                 tenant: case.tenant.clone(),
@@ -89,13 +90,15 @@ impl Core {
                 run,
                 level: step.level.clone(),
                 mark: marked.mark.to_string(),
+                template: step.template.clone().unwrap_or_default(),
                 people: Words(people),
                 vacant: Words(vacant),
                 actions: Words(step.actions.clone()),
                 raised_at: to_db(now),
                 due_at: time::from_proto(clock.due_at.as_ref()).map(to_db),
-                acknowledged_by: String::new(),
-                acknowledged_at: None,
+                // A reminder asks nobody of the entity to take notice: it never stands on the list of what is open.
+                acknowledged_by: if reminder { SYSTEM.to_owned() } else { String::new() },
+                acknowledged_at: reminder.then(|| to_db(now)),
                 reason: String::new(),
             });
         }

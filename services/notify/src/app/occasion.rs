@@ -69,11 +69,16 @@ impl<'a> Occasion<'a> {
     }
 
     /// A level that fired just now, and the template in which its people hear of it.
-    pub(crate) fn raised(&self) -> Option<(&EscalationRaised, &'static str)> {
+    pub(crate) fn raised(&self) -> Option<(&EscalationRaised, &str)> {
         match &self.what {
             What::Escalated(raised) if self.event.kind == kinds::ESCALATION_RAISED => {
                 let early = matches!(raised.mark.parse(), Ok(Mark::Share(_)));
-                Some((raised, if early { WARNED } else { LATE }))
+                let template = match raised.template.as_str() {
+                    "" if early => WARNED,
+                    "" => LATE,
+                    own => own,
+                };
+                Some((raised, template))
             }
             _ => None,
         }

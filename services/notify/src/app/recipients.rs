@@ -2,6 +2,7 @@
 
 use masar_domain::{Language, Role};
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
+use masar_workflow::CUSTOMER;
 
 use crate::store::delivery::EMAIL;
 
@@ -27,7 +28,7 @@ impl<'a> Around<'a> {
     /// Those whom a word of a package means: `customer`, `handler`, `actor` or a role.
     pub(crate) fn called(&self, word: &str, actor: &str) -> Vec<Recipient> {
         match word {
-            "customer" => vec![self.customer()],
+            CUSTOMER => vec![self.customer()],
             "handler" if self.case.handler.is_empty() => {
                 vec![out_of_reach(word, "nobody handles the case yet")]
             }
@@ -65,7 +66,7 @@ impl<'a> Around<'a> {
     }
 
     /// The customer. Numbers and postal addresses are not copied here: we could do nothing with them.
-    fn customer(&self) -> Recipient {
+    pub(crate) fn customer(&self) -> Recipient {
         let contact = self.case.contact.clone().unwrap_or_default();
         let spoken =
             [&contact.language, &self.case.language].into_iter().find(|language| !language.is_empty());
