@@ -52,12 +52,9 @@ impl<'a> Around<'a> {
 
     /// Whoever holds a role for the case. Those who are absent are told only when nobody else is there.
     fn holders(&self, role: &str) -> Vec<Recipient> {
-        let of_a_department = Role(role.to_owned()).is_of_a_department();
-        let (absent, present): (Vec<_>, Vec<_>) = self
-            .people()
-            .filter(|person| person.roles.iter().any(|held| held == role))
-            .filter(|person| !of_a_department || person.department == self.case.department)
-            .partition(|person| person.absent);
+        let wanted = Role(role.to_owned());
+        let (absent, present): (Vec<_>, Vec<_>) =
+            self.people().filter(|person| person.holds(&wanted, self.case)).partition(|person| person.absent);
         let told = if present.is_empty() { absent } else { present };
         if told.is_empty() {
             return vec![out_of_reach(role, "nobody holds the role")];
