@@ -67,6 +67,15 @@ async fn a_complaint_walks_from_the_call_to_the_kept_promise() -> Result<()> {
         .await?;
         assert_eq!((opened.state.as_str(), opened.queue.as_str()), ("received", "triage"));
 
+        // Nobody can be told that it was received, and the ledger says so.
+        let acknowledged = eventually("the acknowledgement is done", async || {
+            let done = |clock: &SlaClock| clock.state.as_ref().is_some_and(|state| state.clock == "ack" && state.phase == "stopped");
+            Ok(clocks(&sla, key).await?.into_iter().find(done))
+        })
+        .await?;
+        let line = acknowledged.ledger.last().map(|line| line.text.as_str()).unwrap_or_default();
+        assert_eq!(line, "stopped: `acknowledgement` has nobody to reach: the customer left no address");
+
         // A refusal says who may, and nothing has changed.
         let refused = act(&handler, key, "start_triage", None).await.unwrap_err();
         assert_eq!((refused.code(), refuse::reason(&refused).as_deref()), (Code::PermissionDenied, Some("ROLE")));

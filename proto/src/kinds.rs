@@ -45,6 +45,9 @@ pub const CLOCK_BREACHED: &str = "clock.breached";
 /// `ClockMarked`: some time has passed since the breach.
 pub const CLOCK_OVERDUE: &str = "clock.overdue";
 
+/// `MessageTold`: a message for which a clock waits was delivered, or there is nobody to tell.
+pub const MESSAGE_TOLD: &str = "message.told";
+
 /// `EscalationRaised`: a level of a ladder fired.
 pub const ESCALATION_RAISED: &str = "escalation.raised";
 /// `EscalationRaised`: the level has taken notice.
@@ -62,6 +65,7 @@ pub fn message_of(kind: &str) -> Option<&'static str> {
         CASE_COMMENTED => "masar.events.v1.CaseCommented",
         CASE_LINKED => "masar.events.v1.CaseLinked",
         CLOCK_WARNED | CLOCK_BREACHED | CLOCK_OVERDUE => "masar.events.v1.ClockMarked",
+        MESSAGE_TOLD => "masar.events.v1.MessageTold",
         REGISTRY_CHANGED => "masar.events.v1.RegistryChanged",
         kind if kind.starts_with("task.") => "masar.events.v1.TaskChanged",
         kind if kind.starts_with("clock.") => "masar.events.v1.ClockChanged",
@@ -83,6 +87,7 @@ mod tests {
             CASE_COMMENTED,
             CASE_LINKED,
             CLOCK_BREACHED,
+            MESSAGE_TOLD,
             REGISTRY_CHANGED,
             TASK_QUEUED,
             CLOCK_STARTED,

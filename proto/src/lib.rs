@@ -3,6 +3,7 @@
 pub mod access;
 pub mod json;
 pub mod kinds;
+mod people;
 pub mod time;
 mod words;
 

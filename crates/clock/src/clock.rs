@@ -191,7 +191,7 @@ impl Clock {
             Event::MarkFired { mark } => {
                 self.fired.insert(*mark);
             }
-            Event::Stopped => {
+            Event::Stopped { .. } => {
                 self.expect(OPEN, "stopped")?;
                 self.end_pause(entry.at);
                 self.end = Some(End::Stopped(entry.at));
@@ -278,7 +278,7 @@ fn cause(event: &Event) -> BreachCause {
         | Event::Resumed
         | Event::Extended { .. }
         | Event::MarkFired { .. }
-        | Event::Stopped
+        | Event::Stopped { .. }
         | Event::Cancelled { .. } => BreachCause::Due,
     }
 }

@@ -72,7 +72,11 @@ pub enum Event {
         mark: Mark,
     },
     /// What was promised was done.
-    Stopped,
+    Stopped {
+        /// How, where the entry of the case does not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// It no longer matters whether it is kept.
     Cancelled {
         /// Why.
@@ -96,7 +100,8 @@ impl fmt::Display for Event {
             }
             Self::CalendarChanged { calendar } => write!(f, "moved to {calendar}"),
             Self::MarkFired { mark } => write!(f, "fired {mark}"),
-            Self::Stopped => f.write_str("stopped"),
+            Self::Stopped { reason: None } => f.write_str("stopped"),
+            Self::Stopped { reason: Some(reason) } => write!(f, "stopped: {reason}"),
             Self::Cancelled { reason } => write!(f, "cancelled: {reason}"),
         }
     }

@@ -71,7 +71,7 @@ fn breach(when: &str, cause: BreachCause) -> Option<Breach> {
 }
 
 fn stopped(when: &str) -> Entry {
-    Entry { at: at(when), event: Event::Stopped }
+    Entry { at: at(when), event: Event::Stopped { reason: None } }
 }
 
 fn fold(ledger: &[Entry]) -> Clock {

@@ -26,6 +26,9 @@ impl Role {
     const OF_A_DEPARTMENT: &'static [&'static str] =
         &["case_handler", "department_manager", "department_director"];
 
+    /// Roles that reach only as far as the person's own service centre.
+    const OF_A_CENTRE: &'static [&'static str] = &["centre_manager"];
+
     /// Every role (section 5): what is none of these is misspelt.
     const KNOWN: &'static [&'static str] = &[
         "ambassador",
@@ -75,6 +78,12 @@ impl Role {
     #[must_use]
     pub fn is_of_a_department(&self) -> bool {
         Self::OF_A_DEPARTMENT.contains(&self.0.as_str())
+    }
+
+    /// True when the role concerns only cases of its holder's service centre.
+    #[must_use]
+    pub fn is_of_a_centre(&self) -> bool {
+        Self::OF_A_CENTRE.contains(&self.0.as_str())
     }
 }
 
@@ -131,7 +140,9 @@ mod tests {
     fn handlers_belong_to_a_department_and_triage_does_not() {
         assert!(Role("case_handler".into()).is_of_a_department());
         assert!(!Role("triage_officer".into()).is_of_a_department());
-        assert!(Role::OF_A_DEPARTMENT.iter().all(|role| Role((*role).into()).is_known()));
+        assert!(Role("centre_manager".into()).is_of_a_centre());
+        let near = Role::OF_A_DEPARTMENT.iter().chain(Role::OF_A_CENTRE);
+        assert!(near.into_iter().all(|role| Role((*role).into()).is_known()));
         assert!(!Role("tirage_officer".into()).is_known());
     }
 }

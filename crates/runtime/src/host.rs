@@ -17,10 +17,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::RoutesBuilder;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use crate::auth::{Authenticator, guard};
 use crate::config::Settings;
-use crate::telemetry::{Telemetry, observe};
+use crate::telemetry::{Telemetry, count, trace};
 use crate::{BoxError, auth};
 
 /// How long each stage may take to end after calls were cut off.
@@ -115,6 +117,9 @@ pub struct Running {
     pub address: SocketAddr,
     doors: CancellationToken,
     ready: Arc<AtomicBool>,
+    health: HealthReporter,
+    /// The services whose health is told; the empty name stands for the process.
+    services: Vec<&'static str>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     stages: Vec<(CancellationToken, JoinSet<Result<(), Error>>)>,
     failed: CancellationToken,
@@ -146,11 +151,13 @@ impl Host {
         let (mut routes, ready, failed) =
             (RoutesBuilder::default(), Arc::new(AtomicBool::new(true)), CancellationToken::new());
         let (health, health_service) = tonic_health::server::health_reporter();
+        let mut services = vec![""];
         let mut stages = [Stage::Writer, Stage::Consumer, Stage::Relay]
             .map(|stage| (stage, CancellationToken::new(), JoinSet::new()));
         for module in self.modules {
             (module.routes)(&mut routes);
-            health.set_service_status(module.name, tonic_health::ServingStatus::Serving).await;
+            health.set_service_status(module.name, ServingStatus::Serving).await;
+            services.push(module.name);
             for worker in module.workers {
                 if let Some((_, stop, tasks)) = stages.iter_mut().find(|(stage, ..)| *stage == worker.stage) {
                     tasks.spawn(watch(worker, stop.clone(), failed.clone()));
@@ -165,8 +172,9 @@ impl Host {
             .routes()
             .into_axum_router()
             .layer(from_fn_with_state(Duration::from_secs(self.settings.limits.call_seconds), deadline))
-            .layer(from_fn(observe))
-            .layer(from_fn_with_state(door, guard));
+            .layer(from_fn(trace))
+            .layer(from_fn_with_state(door, guard))
+            .layer(from_fn(count));
         let router = operations(self.telemetry, Arc::clone(&ready)).fallback_service(calls);
         let doors = self.doors;
         let server = tokio::spawn(serve(listener, router, doors.clone()));
@@ -174,6 +182,8 @@ impl Host {
             address,
             doors,
             ready,
+            health,
+            services,
             server,
             stages: stages.into_iter().map(|(_, stop, tasks)| (stop, tasks)).collect(),
             failed,
@@ -201,6 +211,9 @@ impl Running {
     /// Why a worker failed.
     pub async fn stop(mut self) -> Result<(), Error> {
         self.ready.store(false, Ordering::SeqCst);
+        for service in self.services {
+            self.health.set_service_status(service, ServingStatus::NotServing).await;
+        }
         self.doors.cancel();
         if tokio::time::timeout(self.drain, &mut self.server).await.is_err() {
             tracing::warn!(seconds = self.drain.as_secs(), "calls that did not end in time are cut off");

@@ -1,5 +1,7 @@
 //! Logs, traces and metrics, and the trace context that ties calls together.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use axum::extract::Request;
@@ -141,8 +143,23 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// One span and two metrics for every call, below the caller's trace.
-pub(crate) async fn observe(request: Request, next: Next) -> Response {
+/// What metrics call a path that is no method of ours: whoever calls may write anything there.
+const UNKNOWN: &str = "unknown";
+/// Methods besides those of our contracts.
+const COMMON: [&str; 3] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+];
+
+/// The methods that metrics call by their path.
+static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let ours = masar_proto::access::paths().unwrap_or_default();
+    ours.into_iter().chain(COMMON.map(str::to_owned)).collect()
+});
+
+/// One span for every call that was let in, below the caller's trace.
+pub(crate) async fn trace(request: Request, next: Next) -> Response {
     let method = request.uri().path().to_owned();
     let caller = request.extensions().get::<Caller>();
     let span = tracing::info_span!(
@@ -155,8 +172,14 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
         global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())));
     // Fails only where no traces are collected.
     let _ = span.set_parent(parent);
+    next.run(request).instrument(span).await
+}
+
+/// Two metrics for every call, those that are refused at the door included.
+pub(crate) async fn count(request: Request, next: Next) -> Response {
+    let method = METHODS.get(request.uri().path()).map_or(UNKNOWN, String::as_str);
     let began = Instant::now();
-    let response = next.run(request).instrument(span).await;
+    let response = next.run(request).await;
     let code =
         response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0").to_owned();
     let meter = global::meter("masar");

@@ -6,7 +6,7 @@ use masar_clock::Mark;
 use masar_domain::{BiText, Importance, Role, StateCategory};
 
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
-use crate::{Begin, Definition, SYSTEM, Task};
+use crate::{Begin, CUSTOMER, Definition, Moments, SYSTEM, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
 pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<String> {
@@ -74,7 +74,7 @@ fn clocks(definition: &Definition, found: &mut Vec<String>) {
         definition.transitions.iter().map(|t| t.action.as_str()).chain([OPEN]).collect();
     for (code, clock) in &definition.clocks {
         for (what, moments) in [("start", &clock.start), ("stop", &clock.stop)] {
-            if moments.actions.is_empty() && moments.states.is_empty() {
+            if *moments == Moments::default() {
                 found.push(format!("the clock `{code}` has no `{what}`: name an action or a state"));
             }
             let unknown_actions = moments.actions.iter().filter(|action| !actions.contains(action.as_str()));
@@ -85,6 +85,14 @@ fn clocks(definition: &Definition, found: &mut Vec<String>) {
                     format!("the clock `{code}` names `{name}` at `{what}`, which does not exist")
                 }),
             );
+        }
+        if !clock.start.messages.is_empty() {
+            found.push(format!("the clock `{code}` starts with a message: name an action or a state"));
+        }
+        for template in clock.stop.messages.iter().filter(|name| !definition.templates.contains_key(*name)) {
+            found.push(format!(
+                "the clock `{code}` waits for the template `{template}`, which does not exist"
+            ));
         }
         for state in &clock.pause {
             if definition.states.get(state).is_none_or(|state| state.category != StateCategory::Waiting) {
@@ -128,6 +136,13 @@ fn ladders(definition: &Definition, found: &mut Vec<String>) {
         }
         let mut codes = BTreeSet::new();
         for level in &ladder.levels {
+            let customer = level.to.iter().any(|word| word == CUSTOMER);
+            if customer && (level.to.len() > 1 || level.template.is_none()) {
+                found.push(format!(
+                    "level {} of the ladder of `{clock}` tells the customer: nobody else, and in a `template` of its own",
+                    level.level
+                ));
+            }
             if !codes.insert(&level.level) {
                 found.push(format!("the ladder of `{clock}` has the level {} twice", level.level));
             }
@@ -146,6 +161,12 @@ fn tasks(definition: &Definition, found: &mut Vec<String>) {
         if let Task::Notify { template, .. } = task
             && !definition.templates.contains_key(template)
         {
+            found.push(format!("the template `{template}` does not exist"));
+        }
+    }
+    let of_levels = definition.ladders.values().flat_map(|ladder| &ladder.levels);
+    for template in of_levels.filter_map(|level| level.template.as_ref()) {
+        if !definition.templates.contains_key(template) {
             found.push(format!("the template `{template}` does not exist"));
         }
     }

@@ -142,7 +142,7 @@ pub enum Task {
     },
 }
 
-/// Moments of a case: actions done, or states entered.
+/// Moments of a case: actions done, states entered, or people told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Moments {
@@ -150,6 +150,8 @@ pub struct Moments {
     pub actions: BTreeSet<String>,
     /// States that are entered.
     pub states: BTreeSet<String>,
+    /// Templates: a message of one of them was delivered, or there is nobody to tell. Only a clock's `stop` knows these.
+    pub messages: BTreeSet<String>,
 }
 
 /// A promise about time, or a time for something. A clock that still runs when a case is closed is cancelled, unless
@@ -237,8 +239,11 @@ pub struct Level {
     pub level: String,
     /// When it fires, by importance; `all` stands for the rest. Where there is none, the level is left out.
     pub at: BTreeMap<String, Mark>,
-    /// Who is told: `handler` or role codes.
+    /// Who is told: `handler` or role codes; or `customer` alone, as a reminder.
     pub to: Vec<String>,
+    /// The template in which they are told; without one, that of the entity's people for what is due or late. The customer
+    /// always has one of their own.
+    pub template: Option<String>,
     /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on
     /// the list of a queue until the level is acknowledged.
     #[serde(default, rename = "do")]
@@ -321,6 +326,12 @@ impl Definition {
     pub(crate) fn is_window(&self, clock: &str, state: &str) -> bool {
         let within = |transition: &Transition| transition.within.as_deref() == Some(clock);
         self.transitions.iter().any(|transition| within(transition) && transition.from.contains(state))
+    }
+
+    /// True when a clock waits for a message of this template.
+    #[must_use]
+    pub fn awaits(&self, template: &str) -> bool {
+        self.clocks.values().any(|clock| clock.stop.messages.contains(template))
     }
 
     /// The names of all counters, which begin at zero.

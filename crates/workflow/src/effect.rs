@@ -68,6 +68,9 @@ pub enum ClockOperation {
         policy: String,
         /// What the system does when it is broken.
         on_breach: Option<String>,
+        /// The templates of the messages that stop it.
+        #[serde(default)]
+        messages: BTreeSet<String>,
     },
     /// It stands still.
     Pause {
@@ -152,6 +155,7 @@ impl Package {
             marks: self.marks(clock, rule, after),
             policy: format!("{}@{}/{clock}", definition.package, definition.version),
             on_breach: rule.on_breach.clone(),
+            messages: rule.stop.messages.clone(),
         })
     }
 
@@ -185,13 +189,13 @@ impl Package {
             (true, false) => return Some(ClockOperation::Resume),
             _ => {}
         }
-        let promised = |case: &Case| Some((target(rule, case)?, planned(rule, case)));
-        let (target, not_after) = promised(after)?;
-        (before.and_then(promised) != Some((target, not_after))).then(|| ClockOperation::Retarget {
-            target,
-            not_after,
-            marks: self.marks(clock, rule, after),
-            cause: event.action.clone(),
+        // Under another importance the same target may have other marks.
+        let promised =
+            |case: &Case| Some((target(rule, case)?, planned(rule, case), self.marks(clock, rule, case)));
+        let new = promised(after)?;
+        (promised(before?).as_ref() != Some(&new)).then(|| {
+            let (target, not_after, marks) = new;
+            ClockOperation::Retarget { target, not_after, marks, cause: event.action.clone() }
         })
     }
 

@@ -5,6 +5,9 @@ use masar_domain::{Importance, Role};
 
 use crate::Package;
 
+/// The word of ladders and messages for the customer of the case.
+pub const CUSTOMER: &str = "customer";
+
 /// A level of a ladder for one degree of importance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LadderStep {
@@ -12,8 +15,10 @@ pub struct LadderStep {
     pub level: String,
     /// When it fires.
     pub mark: Mark,
-    /// Who is told: `handler` or role codes.
+    /// Who is told: `handler` or role codes, or `customer`.
     pub to: Vec<String>,
+    /// The template in which they are told, where the level has its own.
+    pub template: Option<String>,
     /// What else happens.
     pub actions: Vec<String>,
 }
@@ -25,6 +30,14 @@ pub struct Climb {
     pub people: Vec<String>,
     /// The roles that nobody holds, for which others were told.
     pub vacant: Vec<String>,
+}
+
+impl LadderStep {
+    /// True for a reminder to the customer, which asks nobody of the entity to act.
+    #[must_use]
+    pub fn is_for_the_customer(&self) -> bool {
+        self.to.iter().any(|word| word == CUSTOMER)
+    }
 }
 
 impl Package {
@@ -39,6 +52,7 @@ impl Package {
                 level: level.level.clone(),
                 mark: *mark,
                 to: level.to.clone(),
+                template: level.template.clone(),
                 actions: level.actions.clone(),
             })
         };
@@ -62,7 +76,9 @@ pub fn climb(
     people_of: impl Fn(&str) -> Vec<String>,
 ) -> Climb {
     let mut climb = Climb::default();
-    for step in steps.iter().skip(level) {
+    let reminder = steps.get(level).is_some_and(LadderStep::is_for_the_customer);
+    // What people of the entity should have heard is never told to the customer instead.
+    for step in steps.iter().skip(level).filter(|step| step.is_for_the_customer() == reminder) {
         for role in &step.to {
             let people = people_of(role);
             if people.is_empty() {

@@ -30,6 +30,6 @@ pub use definition::{
 pub use effect::{ClockEffect, ClockOperation, Effect};
 pub use error::Error;
 pub use graph::graph;
-pub use ladder::{Climb, LadderStep, climb};
+pub use ladder::{CUSTOMER, Climb, LadderStep, climb};
 pub use package::{Package, Source};
 pub use routing::{Routed, Tried};

@@ -242,6 +242,8 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         ),
         ("pause: [on_hold]", "pause: [in_progress]", "no waiting state"),
         ("stop: {states: [done]}", "stop: {}", "has no `stop`"),
+        ("stop: {states: [done]}", "stop: {messages: [done]}", "waits for the template `done`"),
+        ("start: {states: [approved], ", "start: {messages: [late], ", "starts with a message"),
         ("start: {states: [approved], ", "start: {states: [agreed], ", "names `agreed`"),
         ("    safety_net: tenant_admin\n", "", "safety_net"),
         ("  otherwise: pqi", "", "otherwise"),
@@ -249,6 +251,9 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         ("to: [department_director]}", "to: [departement]}", "`departement`, which does not exist"),
         ("at: {all: breach}", "at: {hihg: breach}", "importance `hihg`"),
         ("level: L2", "level: L1", "level L1 twice"),
+        ("to: [handler]}", "to: [customer]}", "nobody else, and in a `template` of its own"),
+        ("to: [handler]}", "to: [handler, customer], template: late}", "nobody else, and in a `template`"),
+        ("to: [handler]}", "to: [handler], template: lost}", "the template `lost` does not exist"),
         (
             "opening_form: action",
             "opening_form: action\nhistorical_end: done",

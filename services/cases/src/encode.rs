@@ -166,7 +166,7 @@ fn effect(asked: &Asked, event: &CaseEvent, values: Option<&Value>) -> Effect {
 fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
     let mut message = ClockEffect { clock: effect.clock.clone(), ..ClockEffect::default() };
     let operation = match &effect.operation {
-        ClockOperation::Start { kind, target, not_after, marks, policy, on_breach } => {
+        ClockOperation::Start { kind, target, not_after, marks, policy, on_breach, messages } => {
             message.not_after = not_after.map(|date| date.to_string()).unwrap_or_default();
             message.kind = serde_json::to_value(kind)
                 .ok()
@@ -176,6 +176,7 @@ fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
             message.marks = marks.iter().map(ToString::to_string).collect();
             message.policy.clone_from(policy);
             message.on_breach = on_breach.clone().unwrap_or_default();
+            message.messages = messages.iter().cloned().collect();
             Operation::Start
         }
         ClockOperation::Pause { reason } => {

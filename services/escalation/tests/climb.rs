@@ -73,7 +73,7 @@ async fn a_complaint_climbs_every_level_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_newest_case_decides_which_ladder_and_who_is_told() -> Result<()> {
+async fn the_newest_case_decides_who_is_told() -> Result<()> {
     on_each_database(|url| async move {
         let mut bench = Bench::start(url).await?;
         let old = complaint();
@@ -87,12 +87,40 @@ async fn the_newest_case_decides_which_ladder_and_who_is_told() -> Result<()> {
         bench.people(&everybody()).await?;
         bench.case(&new).await?;
         bench.case(&old).await?;
-        bench.mark(&old, 1, "75%").await?;
-        bench.mark(&old, 1, "50%").await?;
+        bench.mark(&new, 1, "50%").await?;
         let (_, told) = bench.told().await?;
         assert_eq!((told.level.as_str(), told.mark.as_str()), ("L0", "50%"));
         assert_eq!((told.people, told.vacant), (strings(&["parks-manager"]), strings(&["handler"])));
         assert_eq!(told.case, Some(new));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_mark_means_a_level_of_the_importance_for_which_it_was_set() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let (raised, lowered) = (complaint(), complaint());
+        let high = CaseSnapshot { version: 2, importance: Importance::High.into(), ..raised.clone() };
+        let low = CaseSnapshot { version: 2, importance: Importance::Low.into(), ..lowered.clone() };
+        bench.people(&everybody()).await?;
+        bench.case(&raised).await?;
+        bench.case(&lowered).await?;
+        // sla has heard of the new importance, and we have not.
+        bench.mark(&high, 1, "50%").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!((told.level.as_str(), told.case.as_ref()), ("L0", Some(&raised)));
+        bench.case(&high).await?;
+        // We have heard of it, and sla had not.
+        bench.case(&low).await?;
+        bench.mark(&lowered, 1, "breach + 2 business_days").await?;
+        assert_eq!(bench.told().await?.1.level, "L2");
+        // The mark of the new importance says nothing that was not said.
+        bench.mark(&low, 1, "breach + 5 business_days").await?;
+        bench.mark(&low, 1, "breach + 10 business_days").await?;
+        assert_eq!(bench.told().await?.1.level, "L3");
+        assert_eq!(bench.levels().await?, ["L0", "L2", "L3"]);
         Ok(())
     })
     .await
@@ -229,6 +257,36 @@ async fn cases_from_elsewhere_climb_once_they_are_ours() -> Result<()> {
         assert_eq!(bench.levels().await?, [""; 0]);
         bench.case(&CaseSnapshot { version: 2, historical: false, ..case.clone() }).await?;
         assert_eq!(bench.told().await?.1.level, "L1");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_customer_is_reminded_and_nobody_of_the_entity_is_asked() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let medium = complaint();
+        let high = CaseSnapshot { importance: Importance::High.into(), ..complaint() };
+        let elsewhere = CaseSnapshot { historical: true, ..complaint() };
+        for case in [&medium, &high, &elsewhere] {
+            bench.case(case).await?;
+        }
+        // Whoever is there or not: the customer always is.
+        for (case, mark) in [(&elsewhere, "50%"), (&medium, "42%"), (&medium, "50%"), (&high, "42%")] {
+            bench.mark_of("customer_wait", case, 1, mark).await?;
+        }
+        for (case, mark) in [(&medium, "50%"), (&high, "42%")] {
+            let (_, told) = bench.told().await?;
+            assert_eq!(
+                (told.case.as_ref(), told.level.as_str(), told.mark.as_str()),
+                (Some(case), "L0", mark)
+            );
+            assert_eq!((told.people, told.template.as_str()), (strings(&["customer"]), "reminder"));
+        }
+        assert_eq!(bench.levels().await?, ["L0", "L0"]);
+        let open = ListEscalationsRequest { open_only: true, ..Default::default() };
+        assert_eq!(bench.list(open).await?, []);
         Ok(())
     })
     .await

@@ -9,6 +9,7 @@ use masar_proto::events::v1::CaseSnapshot;
 use masar_proto::{kinds, time};
 use masar_runtime::refuse;
 use masar_testkit::on_each_database;
+use masar_workflow::{CUSTOMER, Catalog, SYSTEM};
 use support::{Bench, TENANT, at, complaint, everybody};
 use tonic::{Code, Status};
 
@@ -207,4 +208,24 @@ async fn lists_are_narrowed_and_paged_newest_first() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// A level tells roles, or whoever handles the case; at last the safety net. Each of them comes through the door.
+#[test]
+fn whoever_a_shipped_ladder_tells_may_acknowledge() {
+    let rules = masar_proto::access::rules().unwrap();
+    let allowed = &rules["/masar.escalation.v1.EscalationService/Acknowledge"].roles;
+    for package in Catalog::shipped().unwrap().packages() {
+        let definition = package.definition();
+        let levels = definition.ladders.values().flat_map(|ladder| &ladder.levels);
+        let told =
+            levels.flat_map(|level| &level.to).filter(|word| !["handler", CUSTOMER].contains(&word.as_str()));
+        let nets = definition.ladders.values().map(|ladder| &ladder.safety_net.0);
+        let handlers =
+            definition.transitions.iter().flat_map(|transition| &transition.roles).map(|role| &role.0);
+        let handlers = handlers.filter(|role| ![CUSTOMER, SYSTEM].contains(&role.as_str()));
+        for role in told.chain(nets).chain(handlers) {
+            assert!(allowed.contains(role), "{}: {role}", definition.package);
+        }
+    }
 }

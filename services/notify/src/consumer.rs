@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use masar_bus::{Error as BusError, Event, Handler, keep, kept};
+use masar_bus::{Error as BusError, Event, Handler, Outbox, keep, kept};
 use masar_proto::events::v1::RegistryChanged;
 use masar_proto::kinds;
 use masar_store::insert_new;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
 
-use crate::app::{Core, Occasion};
+use crate::app::{Core, Occasion, told};
 use crate::store::{delivery, webhook};
 
 pub(crate) struct Hear {
     pub(crate) core: Arc<Core>,
+    pub(crate) outbox: Outbox,
 }
 
 #[async_trait]
@@ -55,11 +56,13 @@ impl Handler for Hear {
             .collect();
         let rows =
             deliveries.into_values().map(|delivery| delivery.into_active_model().reset_all()).collect();
-        insert_new(tx, rows, [delivery::Column::Id]).await?;
-        Ok(())
+        let new = insert_new(tx, rows, [delivery::Column::Id]).await?;
+        // A clock that waits for a message hears at once that it can reach nobody.
+        self.outbox.put(tx, new.iter().filter_map(told).collect()).await
     }
 
     fn committed(&self, _: &[Event]) {
+        self.outbox.wake();
         self.core.mail.notify_one();
         self.core.webhooks.notify_one();
     }

@@ -15,7 +15,7 @@ mod worker;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use masar_bus::{Consumer, Desk, Transport};
+use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::notify::v1::notify_service_server::NotifyServiceServer;
 use masar_runtime::config::MailSettings;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
@@ -35,7 +35,7 @@ pub const SOURCES: &[&str] = &["cases", "escalation", "registry"];
 pub struct Deps {
     /// Its database.
     pub store: Store,
-    /// The way from the other services.
+    /// The way to the other services.
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
@@ -57,13 +57,16 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let mail = Arc::new(post::Mail::new(&mail, mail_folder)?);
     let webhooks = Arc::new(post::Webhooks::new(store.clone()));
     let core = Arc::new(app::Core::new(catalog, clock.clone()));
+    let outbox = Outbox::new(NAME);
     let courier = |channel, post: Arc<dyn Post>, written: &Arc<Notify>| {
-        let written = Arc::clone(written);
-        Arc::new(worker::Courier { store: store.clone(), clock: clock.clone(), channel, post, written })
+        let (store, clock, outbox) = (store.clone(), clock.clone(), outbox.clone());
+        Arc::new(worker::Courier { store, clock, channel, post, outbox, written: Arc::clone(written) })
     };
     let mail = courier(EMAIL, mail, &core.mail);
     let webhooks = courier(WEBHOOK, webhooks, &core.webhooks);
-    let handler = Arc::new(consumer::Hear { core });
+    let handler = Arc::new(consumer::Hear { core, outbox: outbox.clone() });
+    let relay =
+        Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let consumer = Consumer {
         name: NAME,
         sources: SOURCES,
@@ -88,6 +91,10 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
             }),
             Worker::new("notify webhooks", Stage::Relay, async |stop| {
                 webhooks.run(stop).await;
+                Ok(())
+            }),
+            Worker::new("notify relay", Stage::Relay, async |stop| {
+                relay.run(stop).await;
                 Ok(())
             }),
         ],

@@ -7,4 +7,5 @@ mod lease;
 mod mail;
 mod people;
 mod smtp;
+mod told;
 mod webhooks;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use masar_bus::{Error as BusError, Outbox};
 use masar_runtime::Clock;
 use masar_store::time::{from_db, to_db};
 use masar_store::{Error, Store};
@@ -14,6 +15,7 @@ use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::app::told;
 use crate::post::{Post, Refusal};
 use crate::store::delivery::{self, DELIVERED, FAILED, Model, PENDING};
 
@@ -38,6 +40,7 @@ pub(crate) struct Courier {
     pub(crate) clock: Clock,
     pub(crate) channel: &'static str,
     pub(crate) post: Arc<dyn Post>,
+    pub(crate) outbox: Outbox,
     /// Told when deliveries were written down.
     pub(crate) written: Arc<Notify>,
 }
@@ -138,10 +141,16 @@ impl Courier {
         }
     }
 
-    async fn record(&self, lease: Uuid, settled: Model) -> Result<bool, Error> {
+    async fn record(&self, lease: Uuid, settled: Model) -> Result<bool, BusError> {
         let tx = self.store.begin().await?;
+        let told = told(&settled);
         let ours = delivery::settle(&tx, lease, settled).await?;
+        if ours {
+            // No order is needed among the messages of a case: each says when it was asked for.
+            self.outbox.put(&tx, told.into_iter().collect()).await?;
+        }
         tx.commit().await?;
+        self.outbox.wake();
         Ok(ours)
     }
 }

@@ -85,6 +85,14 @@ impl Check<'_> {
             (None, Some(role)) => self.find(&field, format!("is missing: a {role} belongs to a department")),
             (None, None) => {}
         }
+        let field = format!("{at}.centre");
+        match (&person.centre, person.roles.iter().find(|role| role.is_of_a_centre())) {
+            (Some(centre), _) => self.code(&field, centre),
+            (None, Some(role)) => {
+                self.find(&field, format!("is missing: a {role} belongs to a service centre"))
+            }
+            (None, None) => {}
+        }
         let field = format!("{at}.roles");
         if person.roles.is_empty() {
             self.find(&field, "is empty: give the person a role, such as case_handler");

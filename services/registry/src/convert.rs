@@ -53,6 +53,7 @@ impl From<PersonEntry> for Person {
             name: Some(entry.name.into()),
             email: entry.email,
             department: entry.department.unwrap_or_default(),
+            centre: entry.centre.unwrap_or_default(),
             roles: entry.roles.into_iter().map(|role| role.0).collect(),
             language: entry.language.to_string(),
             absent: entry.absent,

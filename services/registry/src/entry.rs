@@ -59,6 +59,9 @@ pub(crate) struct PersonEntry {
     pub email: String,
     #[serde(default)]
     pub department: Option<String>,
+    /// Code of the service centre, as cases name it.
+    #[serde(default)]
+    pub centre: Option<String>,
     pub roles: Vec<Role>,
     #[serde(default = "arabic")]
     pub language: Language,
@@ -104,6 +107,8 @@ pub(crate) struct PersonRow {
     email: String,
     #[serde(default)]
     department: Option<String>,
+    #[serde(default)]
+    centre: Option<String>,
     roles: String,
     #[serde(default)]
     language: Option<Language>,
@@ -118,6 +123,7 @@ impl From<PersonRow> for PersonEntry {
             name: BiText::new(row.name_ar, row.name_en),
             email: row.email,
             department: row.department,
+            centre: row.centre,
             roles: row.roles.split_whitespace().map(|role| Role(role.to_owned())).collect(),
             language: row.language.unwrap_or_else(arabic),
             absent: row.absent.unwrap_or(false),

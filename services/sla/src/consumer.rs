@@ -1,17 +1,17 @@
-//! Follows the cases: their events say what happens to which clock.
+//! Follows the cases and what people were told: that says what happens to which clock.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
-use masar_proto::events::v1::{CaseChanged, RegistryChanged, TaskChanged, effect::Effect};
+use masar_proto::events::v1::{CaseChanged, MessageTold, RegistryChanged, TaskChanged, effect::Effect};
 use masar_proto::{kinds, time};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::app::{Changed, Error, Keeper, Session};
-use crate::store::clock;
+use crate::store::{clock, told};
 
 pub(crate) struct Hear {
     pub(crate) keeper: Arc<Keeper>,
@@ -33,11 +33,12 @@ impl Handler for Hear {
             self.keeper.promises.hear(changed).map_err(BusError::Unusable)?;
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
+        let early = told::take(tx, &cases).await?;
         let rows = clock::Entity::find()
             .filter(clock::Column::CaseId.is_in(cases))
             .order_by_asc(clock::Column::Id)
             .lock_exclusive();
-        let mut session = Session::new(&self.keeper, rows.all(tx).await?);
+        let mut session = Session::new(&self.keeper, rows.all(tx).await?).with_early(early);
         for event in events {
             follow(&mut session, event)?;
         }
@@ -74,6 +75,7 @@ fn follow(session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
             }
             Ok(())
         }
+        kinds::MESSAGE_TOLD => session.told(&event.decode::<MessageTold>()?).map_err(unusable),
         kind if kind.starts_with("task.") => {
             let task = event.decode::<TaskChanged>()?;
             let case = task.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// The name of the service, and of its consumer on the bus.
 pub const NAME: &str = "sla";
 /// The services whose events it hears.
-pub const SOURCES: &[&str] = &["cases", "routing", "registry"];
+pub const SOURCES: &[&str] = &["cases", "routing", "notify", "registry"];
 
 /// What it stands on.
 pub struct Deps {

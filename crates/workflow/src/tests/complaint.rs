@@ -132,6 +132,7 @@ fn opening_starts_the_promises_and_tells_the_customer() {
     assert_eq!(
         clocks(&effects),
         [
+            "ack:start(15 minutes)",
             "first_response:start(2 business_days)",
             "response:start(10 business_days)",
             "triage:start(1 business_day)",
@@ -229,6 +230,7 @@ fn clocks_follow_the_case() {
         (
             &["withdraw by customer"],
             &[
+                "ack:cancel",
                 "first_response:cancel",
                 "inactivity:cancel",
                 "progress_update:cancel",

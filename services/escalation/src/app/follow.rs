@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use masar_clock::Mark;
+use masar_domain::Importance;
 use masar_proto::events::v1::{CaseSnapshot, ClockMarked, ClockState};
 use prost::Message;
 use sea_orm::DatabaseTransaction;
@@ -23,6 +24,7 @@ pub(super) struct Marked {
     pub(super) case: Uuid,
     pub(super) clock: ClockState,
     pub(super) mark: Mark,
+    pub(super) importance: Importance,
     /// The message that said so, kept while the case is not known.
     message: ClockMarked,
 }
@@ -48,7 +50,9 @@ impl Marked {
         let clock = message.clock.clone().ok_or_else(|| Error::Text("a mark without a clock".to_owned()))?;
         let mark =
             message.mark.parse().map_err(|error: masar_clock::Error| Error::Text(error.to_string()))?;
-        Ok(Self { case: case_id(&clock.case_id)?, clock, mark, message })
+        let importance = message.importance().word();
+        let importance = importance.ok_or_else(|| Error::Text("a mark without an importance".to_owned()))?;
+        Ok(Self { case: case_id(&clock.case_id)?, clock, mark, importance, message })
     }
 }
 

@@ -68,6 +68,7 @@ fn told(kind: &str, row: &escalation::Model, case: Option<CaseSnapshot>, now: Ti
         run: row.run.unsigned_abs(),
         level: row.level.clone(),
         mark: row.mark.clone(),
+        template: row.template.clone(),
         people: row.people.0.clone(),
         vacant: row.vacant.0.clone(),
         actions: row.actions.0.clone(),

@@ -2,6 +2,7 @@
 
 use masar_domain::Role;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
+use masar_workflow::CUSTOMER;
 
 /// The word of a ladder for the person who handles the case.
 const HANDLER: &str = "handler";
@@ -11,6 +12,7 @@ pub(crate) fn needed(people: Vec<Person>) -> RegistryChanged {
     let needed = |person: Person| Person {
         id: person.id,
         department: person.department,
+        centre: person.centre,
         roles: person.roles,
         absent: person.absent,
         ..Person::default()
@@ -18,16 +20,16 @@ pub(crate) fn needed(people: Vec<Person>) -> RegistryChanged {
     RegistryChanged { people: people.into_iter().map(needed).collect(), ..RegistryChanged::default() }
 }
 
-/// The ids of the present people who hold a role for the case: its handler, people of its department for roles of a
-/// department, anybody of the entity for other roles. Who is absent, or no longer of the entity, counts as nobody.
+/// The ids of the present people who hold a role for the case: its handler, or whoever holds the role near
+/// it; the customer goes by that word. Who is absent, or no longer of the entity, counts as nobody.
 pub(super) fn people_of(role: &str, case: &CaseSnapshot, people: &[Person]) -> Vec<String> {
-    let of_a_department = Role(role.to_owned()).is_of_a_department();
+    let wanted = Role(role.to_owned());
+    if role == CUSTOMER {
+        return vec![CUSTOMER.to_owned()];
+    }
     let holds = |person: &&Person| match role {
         HANDLER => person.id == case.handler,
-        _ => {
-            let near = !case.department.is_empty() && person.department == case.department;
-            person.roles.iter().any(|held| held == role) && (near || !of_a_department)
-        }
+        _ => person.holds(&wanted, case),
     };
     people.iter().filter(|person| !person.absent).filter(holds).map(|person| person.id.clone()).collect()
 }

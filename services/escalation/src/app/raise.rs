@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use masar_bus::kept;
-use masar_domain::Importance;
 use masar_proto::common::v1::StateCategory;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 use masar_proto::{kinds, time};
 use masar_store::time::to_db;
-use masar_workflow::{Climb, climb};
+use masar_workflow::{Climb, SYSTEM, climb};
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
@@ -66,7 +65,8 @@ impl Core {
         let package = self.catalog.get(&case.package, &case.package_version);
         let package =
             package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))?;
-        let steps = package.ladder(&clock.clock, case.importance().word().unwrap_or(Importance::Medium));
+        // The case may be older than the mark, or newer: the mark says for which importance it was set.
+        let steps = package.ladder(&clock.clock, marked.importance);
         let Some(safety_net) = package.safety_net(&clock.clock) else { return Ok(Vec::new()) };
         let run = clock.run.cast_signed();
         let mut raised = Vec::new();
@@ -80,6 +80,7 @@ impl Core {
                 tracing::error!(tenant = case.tenant, case = case.reference, clock = clock.clock, level = step.level, %safety_net,
                     "a level has nobody to tell, not even in its safety net: give somebody the role");
             }
+            let reminder = step.is_for_the_customer();
             raised.push(escalation::Model {
                 id: Uuid::now_v7(),
                 tenant: case.tenant.clone(),
@@ -89,13 +90,15 @@ impl Core {
                 run,
                 level: step.level.clone(),
                 mark: marked.mark.to_string(),
+                template: step.template.clone().unwrap_or_default(),
                 people: Words(people),
                 vacant: Words(vacant),
                 actions: Words(step.actions.clone()),
                 raised_at: to_db(now),
                 due_at: time::from_proto(clock.due_at.as_ref()).map(to_db),
-                acknowledged_by: String::new(),
-                acknowledged_at: None,
+                // A reminder asks nobody of the entity to take notice: it never stands on the list of what is open.
+                acknowledged_by: if reminder { SYSTEM.to_owned() } else { String::new() },
+                acknowledged_at: reminder.then(|| to_db(now)),
                 reason: String::new(),
             });
         }

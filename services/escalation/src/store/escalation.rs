@@ -22,6 +22,8 @@ pub struct Model {
     pub run: i32,
     pub level: String,
     pub mark: String,
+    /// The template in which they are told; empty for that of what is due or late.
+    pub template: String,
     /// Who was told.
     #[sea_orm(column_type = "JsonBinary")]
     pub people: Words,

@@ -90,6 +90,7 @@ mod tests {
             run: 1,
             level: level.to_owned(),
             mark: "breach".to_owned(),
+            template: String::new(),
             people: Words(Vec::new()),
             vacant: Words(Vec::new()),
             actions: Words(actions.iter().map(|action| (*action).to_owned()).collect()),

@@ -101,8 +101,14 @@ impl Bench {
         self.publish("cases", Event::new(kind, &case.tenant, &case.case_id, self.clock.now(), &changed)).await
     }
 
-    /// The response clock of a case reaches a mark in a run; every call is an event of its own.
+    /// The response clock of a case reaches a mark, set for the importance of the case as given, in a run; every call is
+    /// an event of its own.
     pub(crate) async fn mark(&self, case: &CaseSnapshot, run: u32, mark: &str) -> Result<()> {
+        self.mark_of("response", case, run, mark).await
+    }
+
+    /// The same of any clock.
+    pub(crate) async fn mark_of(&self, clock: &str, case: &CaseSnapshot, run: u32, mark: &str) -> Result<()> {
         let kind = match mark {
             "breach" => kinds::CLOCK_BREACHED,
             share if share.ends_with('%') => kinds::CLOCK_WARNED,
@@ -111,12 +117,17 @@ impl Bench {
         let clock = ClockState {
             case_id: case.case_id.clone(),
             tenant: case.tenant.clone(),
-            clock: "response".to_owned(),
+            clock: clock.to_owned(),
             run,
             due_at: Some(time::to_proto(due())),
             ..ClockState::default()
         };
-        let marked = ClockMarked { clock: Some(clock), mark: mark.to_owned(), ..ClockMarked::default() };
+        let marked = ClockMarked {
+            clock: Some(clock),
+            mark: mark.to_owned(),
+            importance: case.importance,
+            ..ClockMarked::default()
+        };
         self.publish("sla", Event::new(kind, &case.tenant, &case.case_id, self.clock.now(), &marked)).await
     }
 

@@ -7,7 +7,7 @@ use masar_proto::events::v1::{EscalationRaised, RegistryChanged};
 use masar_proto::time;
 use masar_runtime::Clock;
 use masar_store::time::to_db;
-use masar_workflow::{Catalog, Package};
+use masar_workflow::{CUSTOMER, Catalog, Package};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -73,7 +73,11 @@ impl Core {
         }
         if let Some((raised, template)) = occasion.raised() {
             let values = late(package, raised, values);
-            let people = raised.people.iter().map(|id| around.person(id));
+            let people = raised.people.iter().map(|id| match id.as_str() {
+                // Never in the words for people of the entity.
+                CUSTOMER if !raised.template.is_empty() => around.customer(),
+                id => around.person(id),
+            });
             letters.extend(people.map(|to| self.letter(occasion, package, template, to, &values)));
         }
         letters
@@ -94,6 +98,9 @@ impl Core {
             channel: to.channel,
             recipient: to.name,
             language: to.language.to_string(),
+            awaited_since: package
+                .filter(|package| package.definition().awaits(template))
+                .map(|_| to_db(occasion.at())),
             ..self.blank(occasion, &key)
         };
         if let Some(obstacle) = to.obstacle {
@@ -151,6 +158,7 @@ impl Core {
             created_at: to_db(self.clock.now()),
             delivered_at: None,
             next_attempt_at: None,
+            awaited_since: None,
             lease: None,
         }
     }

@@ -5,6 +5,8 @@ mod occasion;
 mod payload;
 mod recipients;
 mod text;
+mod told;
 
 pub(crate) use self::core::Core;
 pub(crate) use occasion::{Occasion, What};
+pub(crate) use told::told;

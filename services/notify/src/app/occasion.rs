@@ -1,9 +1,10 @@
 //! An event that somebody may hear about.
 
+use jiff::Timestamp;
 use masar_bus::{Error as BusError, Event};
 use masar_clock::Mark;
 use masar_proto::events::v1::{CaseChanged, CaseSnapshot, EscalationRaised, NotifyEffect, effect::Effect};
-use masar_proto::kinds;
+use masar_proto::{kinds, time};
 use uuid::Uuid;
 
 /// What is told before a clock is broken, and from then on.
@@ -46,6 +47,15 @@ impl<'a> Occasion<'a> {
         Ok(Some(Self { event, case_id, case, what }))
     }
 
+    /// When it happened to the case.
+    pub(crate) fn at(&self) -> Timestamp {
+        let at = match &self.what {
+            What::Changed(changed) => changed.at.as_ref(),
+            What::Escalated(raised) => raised.at.as_ref(),
+        };
+        time::from_proto(at).unwrap_or(self.event.time)
+    }
+
     /// The messages that a change of a case asks for.
     pub(crate) fn effects(&self) -> impl Iterator<Item = &NotifyEffect> {
         let effects = match &self.what {
@@ -59,11 +69,16 @@ impl<'a> Occasion<'a> {
     }
 
     /// A level that fired just now, and the template in which its people hear of it.
-    pub(crate) fn raised(&self) -> Option<(&EscalationRaised, &'static str)> {
+    pub(crate) fn raised(&self) -> Option<(&EscalationRaised, &str)> {
         match &self.what {
             What::Escalated(raised) if self.event.kind == kinds::ESCALATION_RAISED => {
                 let early = matches!(raised.mark.parse(), Ok(Mark::Share(_)));
-                Some((raised, if early { WARNED } else { LATE }))
+                let template = match raised.template.as_str() {
+                    "" if early => WARNED,
+                    "" => LATE,
+                    own => own,
+                };
+                Some((raised, template))
             }
             _ => None,
         }

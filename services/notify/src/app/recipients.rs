@@ -2,6 +2,7 @@
 
 use masar_domain::{Language, Role};
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
+use masar_workflow::CUSTOMER;
 
 use crate::store::delivery::EMAIL;
 
@@ -27,7 +28,7 @@ impl<'a> Around<'a> {
     /// Those whom a word of a package means: `customer`, `handler`, `actor` or a role.
     pub(crate) fn called(&self, word: &str, actor: &str) -> Vec<Recipient> {
         match word {
-            "customer" => vec![self.customer()],
+            CUSTOMER => vec![self.customer()],
             "handler" if self.case.handler.is_empty() => {
                 vec![out_of_reach(word, "nobody handles the case yet")]
             }
@@ -51,12 +52,9 @@ impl<'a> Around<'a> {
 
     /// Whoever holds a role for the case. Those who are absent are told only when nobody else is there.
     fn holders(&self, role: &str) -> Vec<Recipient> {
-        let of_a_department = Role(role.to_owned()).is_of_a_department();
-        let (absent, present): (Vec<_>, Vec<_>) = self
-            .people()
-            .filter(|person| person.roles.iter().any(|held| held == role))
-            .filter(|person| !of_a_department || person.department == self.case.department)
-            .partition(|person| person.absent);
+        let wanted = Role(role.to_owned());
+        let (absent, present): (Vec<_>, Vec<_>) =
+            self.people().filter(|person| person.holds(&wanted, self.case)).partition(|person| person.absent);
         let told = if present.is_empty() { absent } else { present };
         if told.is_empty() {
             return vec![out_of_reach(role, "nobody holds the role")];
@@ -65,7 +63,7 @@ impl<'a> Around<'a> {
     }
 
     /// The customer. Numbers and postal addresses are not copied here: we could do nothing with them.
-    fn customer(&self) -> Recipient {
+    pub(crate) fn customer(&self) -> Recipient {
         let contact = self.case.contact.clone().unwrap_or_default();
         let spoken =
             [&contact.language, &self.case.language].into_iter().find(|language| !language.is_empty());
@@ -73,7 +71,8 @@ impl<'a> Around<'a> {
         let (name, channel, obstacle) = match (contact.mode.as_str(), contact.value.is_empty()) {
             (EMAIL, false) => (contact.value, EMAIL, None),
             (EMAIL, true) => ("customer".into(), EMAIL, Some("the customer left no address".to_owned())),
-            ("" | "none", _) => {
+            ("", _) => ("customer".into(), "none", Some("the customer left no address".to_owned())),
+            ("none", _) => {
                 ("customer".into(), "none", Some("the customer does not want to hear from us".to_owned()))
             }
             (mode, _) => ("customer".into(), mode, Some(format!("we do not deliver by {mode}"))),

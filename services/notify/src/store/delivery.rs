@@ -55,6 +55,8 @@ pub struct Model {
     pub delivered_at: Option<ChronoDateTimeUtc>,
     /// When it is attempted next; while an attempt is under way, when it is taken for lost.
     pub next_attempt_at: Option<ChronoDateTimeUtc>,
+    /// When the case asked for it, if a clock waits for it.
+    pub awaited_since: Option<ChronoDateTimeUtc>,
     /// The attempt under way: only whoever holds it says what became of it.
     pub lease: Option<Uuid>,
 }

@@ -109,19 +109,26 @@ pub(super) fn tells(case: CaseSnapshot, messages: &[(&str, &[&str])]) -> Event {
 /// A level of the ladder of the response clock.
 pub(super) fn escalation(kind: &str, level: &str, mark: &str, people: &[&str]) -> Event {
     let raised = EscalationRaised {
-        escalation_id: "1".to_owned(),
-        case_id: CASE.to_string(),
-        tenant: TENANT.to_owned(),
-        clock: "response".to_owned(),
-        run: 1,
         level: level.to_owned(),
         mark: mark.to_owned(),
         people: people.iter().map(|id| (*id).to_owned()).collect(),
+        ..escalation_of("response")
+    };
+    Event::new(kind, TENANT, &CASE, start(), &raised)
+}
+
+/// An escalation of a clock of the case, without its level.
+pub(super) fn escalation_of(clock: &str) -> EscalationRaised {
+    EscalationRaised {
+        escalation_id: "1".to_owned(),
+        case_id: CASE.to_string(),
+        tenant: TENANT.to_owned(),
+        clock: clock.to_owned(),
+        run: 1,
         due_at: Some(time::to_proto("2026-11-29T11:00:00Z".parse().unwrap())),
         case: Some(snapshot()),
         ..EscalationRaised::default()
-    };
-    Event::new(kind, TENANT, &CASE, start(), &raised)
+    }
 }
 
 /// A mail that waits.
@@ -144,6 +151,7 @@ pub(super) fn letter() -> Model {
         created_at: to_db(start()),
         delivered_at: None,
         next_attempt_at: Some(to_db(start())),
+        awaited_since: None,
         lease: None,
     }
 }

@@ -5,18 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use masar_bus::{Event, LocalTransport, Message, Transport, partition_of};
+use anyhow::{Context, Result, bail, ensure};
+use masar_bus::{Delivery as Heard, Event, LocalTransport, Message, Transport, partition_of};
 use masar_domain::{Identity, Role, TenantCode};
+use masar_proto::events::v1::MessageTold;
 use masar_proto::notify::v1::notify_service_client::NotifyServiceClient;
 use masar_proto::notify::v1::{Delivery, ListDeliveriesRequest, PutWebhookRequest, Webhook};
-use masar_proto::time;
+use masar_proto::{kinds, time};
 use masar_runtime::clock::Hand;
 use masar_runtime::config::MailSettings;
 use masar_runtime::{BoxError, Caller, Channel, Clock, Peer};
 use masar_store::{DatabaseUrl, Store};
 use masar_workflow::{Catalog, Package, Source};
 use tempfile::TempDir;
+use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -24,12 +26,16 @@ use uuid::Uuid;
 use super::case::{TENANT, registry, start};
 use crate::{Deps, NAME, SOURCES, build};
 
+/// Who hears what the service tells.
+const EAR: &str = "ear";
+
 pub(super) struct House {
     transport: Arc<dyn Transport>,
     peer: Peer,
     stop: CancellationToken,
     workers: JoinSet<Result<(), BoxError>>,
     clock: Clock,
+    ear: Receiver<Heard>,
     pub(super) hand: Hand,
     pub(super) folder: TempDir,
 }
@@ -50,7 +56,8 @@ impl House {
     /// The service as it starts, perhaps on the database of another.
     pub(super) async fn silent(url: &str, mail: MailSettings, now: jiff::Timestamp) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let transport: Arc<dyn Transport> = Arc::new(LocalTransport::new(&[(NAME, SOURCES)]));
+        let transport: Arc<dyn Transport> = Arc::new(LocalTransport::new(&[(NAME, SOURCES), (EAR, &[NAME])]));
+        let ear = transport.subscribe(EAR, &[NAME]).await?;
         let (clock, hand) = Clock::manual(now);
         let module = build(Deps {
             store: Store::connect(&url.parse::<DatabaseUrl>()?, NAME).await?,
@@ -65,7 +72,7 @@ impl House {
         for worker in module.workers {
             workers.spawn((worker.run)(stop.clone()));
         }
-        Ok(Self { transport, peer, stop, workers, clock, hand, folder })
+        Ok(Self { transport, peer, stop, workers, clock, ear, hand, folder })
     }
 
     /// Brings events, each in a message, and returns when they are committed.
@@ -77,6 +84,18 @@ impl House {
             self.transport.publish(message).await?;
         }
         Ok(())
+    }
+
+    /// What the clocks hear next.
+    pub(super) async fn told(&mut self) -> Result<MessageTold> {
+        let heard = tokio::time::timeout(Duration::from_secs(60), self.ear.recv()).await?;
+        let heard = heard.context("the relay is gone")?;
+        let [event] = heard.message.events.as_slice() else { bail!("{:?}", heard.message.events) };
+        ensure!(event.kind == kinds::MESSAGE_TOLD, "{event:?}");
+        let told = event.decode()?;
+        // A relay that stops meanwhile says it again.
+        let _ = heard.done.send(());
+        Ok(told)
     }
 
     /// Waits until nothing is due, and ends the workers as a process does that goes down: what was begun is finished.

@@ -1,11 +1,12 @@
 //! Who is told what: recipients, escalations, and what cannot be delivered.
 
 use anyhow::Result;
+use masar_proto::events::v1::EscalationRaised as Raised;
 use masar_proto::kinds;
 use masar_proto::notify::v1::Delivery;
 use masar_testkit::on_each_database;
 
-use super::case::{TENANT, by, escalation, snapshot, tells};
+use super::case::{TENANT, by, escalation, escalation_of, snapshot, start, tells};
 use super::house::House;
 
 /// Recipient and status, in the order of the recipients.
@@ -109,6 +110,42 @@ async fn people_hear_of_a_clock_before_and_after_it_is_broken() -> Result<()> {
         let mails = house.mail()?;
         let due = "The clock Response was due 2026-11-29 14:00 Asia/Qatar and is not done.";
         assert_eq!(mails.iter().filter(|(_, mail)| mail.contains(due)).count(), 2, "{mails:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_customer_is_reminded_in_their_own_words_and_never_in_those_for_people_of_the_entity()
+-> Result<()> {
+    on_each_database(async |url| {
+        let mut house = House::open(&url).await?;
+        let level = |template: &str| Raised {
+            level: "L0".to_owned(),
+            mark: "50%".to_owned(),
+            template: template.to_owned(),
+            people: vec!["customer".to_owned()],
+            ..escalation_of("customer_wait")
+        };
+        let event = |raised: &Raised| {
+            masar_bus::Event::new(kinds::ESCALATION_RAISED, TENANT, &raised.case_id, start(), raised)
+        };
+        house.tell("escalation", vec![event(&level("reminder")), event(&level(""))]).await?;
+        house.rest().await?;
+        let mut deliveries = house.deliveries().await?;
+        deliveries.sort_by(|one, other| one.template.cmp(&other.template));
+        let told: Vec<_> = deliveries
+            .iter()
+            .map(|it| (it.template.as_str(), it.recipient.as_str(), it.language.as_str(), it.status.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("reminder", "fatima@mail.example", "ar", "delivered"),
+                ("warned", "customer", "ar", "not_deliverable"),
+            ]
+        );
+        assert_eq!(deliveries[0].subject, "ما زلنا ننتظر ردك: \u{2068}MUN-2026-000001-X\u{2069}");
         Ok(())
     })
     .await

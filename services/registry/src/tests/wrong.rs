@@ -39,6 +39,8 @@ fn each_problem_is_named_by_its_field() {
         ("one-1@one.example", "one@one@one.example", "people[one-1].email"),
         ("department: ONE-A, roles", "department: ONE-B, roles", "people[one-1].department"),
         ("department: ONE-A, roles", "roles", "people[one-1].department"),
+        ("[case_handler]", "[case_handler, centre_manager]", "people[one-1].centre"),
+        ("[case_handler]", "[case_handler], centre: \"West 1\"", "people[one-1].centre"),
         ("[case_handler]", "[]", "people[one-1].roles"),
         ("[case_handler]", "[case_handler, Case-Handler]", "people[one-1].roles"),
         (
@@ -112,15 +114,16 @@ fn people_may_come_from_a_csv_file() {
     let (head, _) = SMALL.split_once("people:").unwrap();
     let file = folder.path().join("one.yaml");
     std::fs::write(&file, format!("{head}people: people.csv\n")).unwrap();
-    let columns = "id,name_ar,name_en,email,department,roles,language,absent";
+    let columns = "id,name_ar,name_en,email,department,roles,language,centre,absent";
     let write = |rows: &str| std::fs::write(folder.path().join("people.csv"), rows).unwrap();
-    let salem = "one-1,سالم,Salem,one-1@one.example,ONE-A,case_handler,,";
-    let noura = "one-2,نورة,Noura,one-2@one.example,,pr_director cx_member,en,true";
+    let salem = "one-1,سالم,Salem,one-1@one.example,ONE-A,case_handler,,WEST,";
+    let noura = "one-2,نورة,Noura,one-2@one.example,,pr_director cx_member,en,,true";
     write(&format!("\u{feff}{columns}\n{salem}\n{noura}\n"));
     let people = Seed::read(&file).unwrap().publish(None, now()).unwrap().people;
     let (first, second) = (&people[0], &people[1]);
     assert_eq!((first.department.as_str(), first.language.as_str(), first.absent), ("ONE-A", "ar", false));
     assert_eq!((second.department.as_str(), second.language.as_str(), second.absent), ("", "en", true));
+    assert_eq!((first.centre.as_str(), second.centre.as_str()), ("WEST", ""));
     assert_eq!(second.roles, ["pr_director", "cx_member"]);
     write(&format!("{columns}\n{salem}maybe\n"));
     let error = Seed::read(&file).unwrap_err().to_string();

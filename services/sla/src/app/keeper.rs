@@ -20,7 +20,7 @@ use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
 use super::{Error, Promises};
-use crate::store::clock;
+use crate::store::{clock, told};
 
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
@@ -60,8 +60,10 @@ impl Keeper {
 pub(crate) struct Session<'a> {
     keeper: &'a Keeper,
     /// By case; the runs of each clock in order.
-    rows: HashMap<Uuid, Vec<clock::Model>>,
+    pub(super) rows: HashMap<Uuid, Vec<clock::Model>>,
     changed: BTreeSet<Uuid>,
+    /// Messages for which no clock waits yet, by case and template.
+    pub(super) early: HashMap<(Uuid, String), told::Model>,
     /// The marks that fired, by clock.
     fired: HashMap<Uuid, String>,
     events: Vec<Event>,
@@ -76,7 +78,14 @@ impl<'a> Session<'a> {
         for row in rows {
             by_case.entry(row.case_id).or_default().push(row);
         }
-        Self { keeper, rows: by_case, changed: BTreeSet::new(), fired: HashMap::new(), events: Vec::new() }
+        let (changed, early, fired) = (BTreeSet::new(), HashMap::new(), HashMap::new());
+        Self { keeper, rows: by_case, changed, early, fired, events: Vec::new() }
+    }
+
+    /// With what was told before we heard of the clocks that wait for it.
+    pub(crate) fn with_early(mut self, told: Vec<told::Model>) -> Self {
+        self.early = told.into_iter().map(|told| ((told.case_id, told.template.clone()), told)).collect();
+        self
     }
 
     /// Does to a clock of a case what an event asks for.
@@ -106,7 +115,7 @@ impl<'a> Session<'a> {
                     kinds::CLOCK_EXTENDED,
                 )
             }
-            Operation::Stop => (ClockEvent::Stopped, kinds::CLOCK_COMPLETED),
+            Operation::Stop => (ClockEvent::Stopped { reason: None }, kinds::CLOCK_COMPLETED),
             Operation::Cancel => {
                 (ClockEvent::Cancelled { reason: effect.reason.clone() }, kinds::CLOCK_CANCELLED)
             }
@@ -125,9 +134,9 @@ impl<'a> Session<'a> {
             // It never started: no target, no calendar, or handled elsewhere before.
             return Ok(());
         };
-        importance(case).as_str().clone_into(&mut row.importance);
         if let Some(marks) = marks {
             row.marks = serde_json::to_value(marks)?;
+            importance(case).as_str().clone_into(&mut row.importance);
         }
         let row = row.clone();
         match self.add(row, event, at, kind) {
@@ -150,7 +159,7 @@ impl<'a> Session<'a> {
         let runs = self.rows.entry(id).or_default();
         let run = runs.iter().filter(|row| row.clock == effect.clock).count();
         if let Some(open) = runs.iter().rfind(|row| row.clock == effect.clock && is_open(row)).cloned() {
-            self.add(open, ClockEvent::Stopped, at, kinds::CLOCK_COMPLETED)?;
+            self.add(open, ClockEvent::Stopped { reason: None }, at, kinds::CLOCK_COMPLETED)?;
         }
         let Some(calendar) = self.keeper.promises.calendar_of(case) else {
             return Err(Error::Text(format!(
@@ -183,6 +192,7 @@ impl<'a> Session<'a> {
             due_at: to_db(at),
             breached_at: None,
             marks: serde_json::to_value(&effect.marks)?,
+            messages: serde_json::to_value(&effect.messages)?,
             ledger: serde_json::json!([]),
             version: 0,
             next_mark: None,
@@ -196,7 +206,8 @@ impl<'a> Session<'a> {
                 tracing::warn!(case = %id, clock = effect.clock, %error, "the clock is not started");
                 Ok(())
             }
-            result => result,
+            Err(error) => Err(error),
+            Ok(()) => self.stop_if_told(id, effect),
         }
     }
 
@@ -227,18 +238,30 @@ impl<'a> Session<'a> {
             mark_at: Some(time::to_proto(from_db(mark_at))),
             fired_at: Some(time::to_proto(now)),
             on_breach,
+            importance: row
+                .importance
+                .parse::<Importance>()
+                .map(ImportanceCode::from)
+                .unwrap_or_default()
+                .into(),
         };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);
         self.keep(row.clone());
         // A time in which something may be done is over then; there is nobody who must still do anything.
         if mark == Mark::Breach && row.kind == WINDOW {
-            self.add(row, ClockEvent::Stopped, now, kinds::CLOCK_COMPLETED)?;
+            self.add(row, ClockEvent::Stopped { reason: None }, now, kinds::CLOCK_COMPLETED)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, row: clock::Model, event: ClockEvent, at: Timestamp, kind: &str) -> Result<(), Error> {
+    pub(super) fn add(
+        &mut self,
+        row: clock::Model,
+        event: ClockEvent,
+        at: Timestamp,
+        kind: &str,
+    ) -> Result<(), Error> {
         let (entry, was_due_at) = (event.to_string(), Some(row.due_at).filter(|_| row.version > 0));
         let row = self.entered(row, event, at)?;
         let was_due_at = was_due_at.filter(|was| *was != row.due_at).map(|was| time::to_proto(from_db(was)));
@@ -302,6 +325,7 @@ impl<'a> Session<'a> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;
+        told::keep(tx, self.early.into_values().collect()).await?;
         self.keeper.outbox.put(tx, self.events).await?;
         Ok(changed
             .into_iter()
@@ -311,7 +335,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn is_open(row: &clock::Model) -> bool {
+pub(super) fn is_open(row: &clock::Model) -> bool {
     open_phases().contains(&row.phase.as_str())
 }
 
@@ -377,7 +401,7 @@ pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
             ClockEvent::CalendarChanged { calendar } => {
                 (state.calendar, state.calendar_version) = (calendar.name, calendar.version);
             }
-            ClockEvent::Stopped => state.stopped_at = Some(time::to_proto(entry.at)),
+            ClockEvent::Stopped { .. } => state.stopped_at = Some(time::to_proto(entry.at)),
             ClockEvent::Paused { .. }
             | ClockEvent::Resumed
             | ClockEvent::Extended { .. }

@@ -2,6 +2,7 @@
 
 mod keeper;
 mod promises;
+mod told;
 
 pub(crate) use keeper::{Changed, Keeper, Session, open_phases, state};
 pub(crate) use promises::{Compiled, Promises};

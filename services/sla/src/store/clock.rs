@@ -16,6 +16,7 @@ pub struct Model {
     pub run: i32,
     pub kind: String,
     pub phase: String,
+    /// For which its target and marks were set.
     pub importance: String,
     pub queue: String,
     pub policy: String,
@@ -28,6 +29,9 @@ pub struct Model {
     /// The marks that fire, as text.
     #[sea_orm(column_type = "JsonBinary")]
     pub marks: Json,
+    /// The templates of the messages that stop it.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub messages: Json,
     /// Every entry, oldest first; only ever added to.
     #[sea_orm(column_type = "JsonBinary")]
     pub ledger: Json,

@@ -1,6 +1,7 @@
 //! The tables of sla.
 
 pub(crate) mod clock;
+pub(crate) mod told;
 
 use masar_store::CreateTables;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -12,7 +13,12 @@ impl MigratorTrait for Migrator {
         let mut migrations = masar_bus::migrations();
         migrations.push(Box::new(CreateTables {
             name: "m0002_sla",
-            tables: |schema| vec![schema.create_table_from_entity(clock::Entity)],
+            tables: |schema| {
+                vec![
+                    schema.create_table_from_entity(clock::Entity),
+                    schema.create_table_from_entity(told::Entity),
+                ]
+            },
             indexes: &[
                 "CREATE INDEX clocks_case ON clocks (case_id)",
                 "CREATE INDEX clocks_next ON clocks (next_at) WHERE next_at IS NOT NULL",

@@ -1,0 +1,74 @@
+//! Clocks that stop when somebody was really told, such as the acknowledgement (section 4.3).
+
+use masar_clock::{Entry, Event as ClockEvent};
+use masar_proto::events::v1::{ClockEffect, MessageTold};
+use masar_proto::{kinds, time};
+use masar_store::time::{from_db, to_db};
+use uuid::Uuid;
+
+use super::keeper::is_open;
+use super::{Error, Session};
+use crate::store::{clock, told};
+
+impl Session<'_> {
+    /// A message was delivered, or there is nobody to tell: the clock that waits for it stops, or will when it starts.
+    pub(crate) fn told(&mut self, message: &MessageTold) -> Result<(), Error> {
+        let told = read(message)?;
+        if !self.stop_told(&told)? {
+            self.early.insert((told.case_id, told.template.clone()), told);
+        }
+        Ok(())
+    }
+
+    /// Stops a clock that has just started, if what it waits for was told before we heard of it.
+    pub(super) fn stop_if_told(&mut self, case: Uuid, effect: &ClockEffect) -> Result<(), Error> {
+        for template in &effect.messages {
+            if let Some(told) = self.early.remove(&(case, template.clone())) {
+                self.stop_told(&told)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the open run that waits for the message. False when there is none.
+    fn stop_told(&mut self, told: &told::Model) -> Result<bool, Error> {
+        let rows = self.rows.get(&told.case_id).into_iter().flatten();
+        let waiting: Vec<_> =
+            rows.filter(|row| is_open(row) && awaits(row, &told.template)).cloned().collect();
+        let mut stopped = false;
+        for row in waiting {
+            if started_at(&row)?.is_some_and(|started| to_db(started) <= told.asked_at) {
+                let event = ClockEvent::Stopped { reason: Some(told.reason.clone()) };
+                self.add(row, event, from_db(told.at), kinds::CLOCK_COMPLETED)?;
+                stopped = true;
+            }
+        }
+        Ok(stopped)
+    }
+}
+
+fn read(message: &MessageTold) -> Result<told::Model, Error> {
+    let unreadable = || Error::Text(format!("a message of the case `{}` without its times", message.case_id));
+    let at = time::from_proto(message.at.as_ref()).ok_or_else(unreadable)?;
+    let asked_at = time::from_proto(message.asked_at.as_ref()).ok_or_else(unreadable)?;
+    let (template, channel) = (&message.template, &message.channel);
+    Ok(told::Model {
+        case_id: message.case_id.parse().map_err(|_| unreadable())?,
+        template: template.clone(),
+        asked_at: to_db(asked_at),
+        at: to_db(at),
+        reason: match message.obstacle.as_str() {
+            "" => format!("`{template}` was delivered by {channel}"),
+            obstacle => format!("`{template}` has nobody to reach: {obstacle}"),
+        },
+    })
+}
+
+fn awaits(row: &clock::Model, template: &str) -> bool {
+    row.messages.as_array().is_some_and(|messages| messages.iter().any(|message| message == template))
+}
+
+fn started_at(row: &clock::Model) -> Result<Option<jiff::Timestamp>, Error> {
+    let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
+    Ok(ledger.first().map(|entry| entry.at))
+}
