@@ -121,16 +121,15 @@ async fn rows_become_cases_once_and_what_is_wrong_is_told() -> Result<()> {
             first.reference
         );
         let cases = CaseServiceClient::new(platform.call_centre("NYC-COUNCIL").await?);
-        // The file names no department, so that somebody must say which has it.
-        for (text, category) in [
-            ("Parks", "nyc.parks"),
-            ("Casework of no named kind", "nyc.unspecified"),
-            ("PATRIOTISM", "nyc.patriotism"),
+        for (text, queue, category) in [
+            ("Parks", "NYC-PARKS", "nyc.parks"),
+            ("Casework of no named kind", "triage", "nyc.unspecified"),
+            ("PATRIOTISM", "triage", "nyc.patriotism"),
         ] {
             let case = at_a_desk(&cases, text).await?;
             assert_eq!(
                 (case.queue.as_str(), case.classification.as_str(), case.historical),
-                ("triage", category, true)
+                (queue, category, true)
             );
         }
 

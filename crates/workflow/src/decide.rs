@@ -143,7 +143,7 @@ impl Package {
         let definition = self.definition();
         let form = &definition.opening_form;
         refuse_form(self.violations(form, &opening.form))?;
-        let beginning = self.beginning(&opening.form);
+        let beginning = self.beginning(&opening);
         let facts = self.facts(&opening.form);
         let event = CaseEvent {
             case_id: opening.case_id,

@@ -73,7 +73,7 @@ pub struct State {
 pub struct Begin {
     /// Code of the state.
     pub state: String,
-    /// A CEL condition over `form`, the opening form.
+    /// A CEL condition over `form`, the opening form, and `historical`: true when it was handled elsewhere before.
     pub when: String,
 }
 

@@ -14,8 +14,10 @@ type Names = &'static [&'static str];
 pub(crate) const GUARD: Names = &["case", "actor", "form"];
 /// What a routing rule may use.
 pub(crate) const ROUTING: Names = &["case", "service", "category"];
-/// What a fact, or the state in which a case begins, may use.
+/// What a fact may use.
 pub(crate) const FORM: Names = &["form"];
+/// What the state in which a case begins may depend on.
+pub(crate) const BEGIN: Names = &["form", "historical"];
 
 /// An expression over the names that its place knows.
 pub(crate) struct Expression {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use cel::Env;
 use serde_json::{Value, json};
 
-use crate::expression::{Expression, FORM, GUARD, ROUTING};
+use crate::expression::{BEGIN, Expression, GUARD, ROUTING};
 use crate::fact::Facts;
 use crate::form::Form;
-use crate::{Begin, Definition, Error, Rule, Transition, Violation, check};
+use crate::{Begin, Definition, Error, Opening, Rule, Transition, Violation, check};
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -101,8 +101,8 @@ impl Package {
     }
 
     /// The code of the state in which a case begins. A checked package has an initial one.
-    pub(crate) fn beginning(&self, form: &Value) -> &str {
-        let facts = json!({"form": form});
+    pub(crate) fn beginning(&self, opening: &Opening) -> &str {
+        let facts = json!({"form": opening.form, "historical": opening.historical});
         let mut begins = self.definition.begin.iter().zip(&self.begins);
         match begins.find(|(_, condition)| condition.holds(&facts)) {
             Some((begin, _)) => &begin.state,
@@ -141,8 +141,9 @@ impl Package {
 }
 
 fn begins(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Expression>, Error> {
-    let compiled =
-        |begin: &Begin| Expression::compile(env, &format!("`begin` in `{}`", begin.state), FORM, &begin.when);
+    let compiled = |begin: &Begin| {
+        Expression::compile(env, &format!("`begin` in `{}`", begin.state), BEGIN, &begin.when)
+    };
     definition.begin.iter().map(compiled).collect()
 }
 

@@ -279,6 +279,14 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         let error = Package::compile(&bad).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(says), "{wrong}: {error}");
     }
+    let mut trap = source();
+    trap.workflow = trap.workflow.replace("category: closed", "category: open");
+    let error = Package::compile(&trap).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("no closed state can be reached"), "{error}");
+}
+
+#[test]
+fn a_form_takes_in_only_forms_of_its_package() {
     for (reference, says) in [
         ("hold", "forms/progress.json: `$ref` names `hold`, which is no file in forms/"),
         ("nowhere.json", "`nowhere.json`, which is no file in forms/"),
@@ -296,10 +304,6 @@ fn a_machine_that_does_not_hold_together_is_refused() {
     round.forms.insert("hold".into(), json!({"$ref": "#/$defs/x", "$defs": {"x": {}}}).to_string());
     let error = Package::compile(&round).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("forms/hold.json: `$ref` names `#/$defs/x`"), "{error}");
-    let mut trap = source();
-    trap.workflow = trap.workflow.replace("category: closed", "category: open");
-    let error = Package::compile(&trap).err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.contains("no closed state can be reached"), "{error}");
 }
 
 proptest! {

@@ -227,22 +227,19 @@ fn clocks_follow_the_case() {
                 "review_window:stop",
             ],
         ),
-        (
-            &["withdraw by customer"],
-            &[
-                "ack:cancel",
-                "first_response:cancel",
-                "inactivity:cancel",
-                "progress_update:cancel",
-                "response:cancel",
-                "whole_life:cancel",
-            ],
-        ),
     ];
     for (steps, expected) in table {
         let (_, effects) = walk(&package, "medium", &accepted(steps));
         assert_eq!(clocks(&effects), *expected, "{steps:?}");
     }
+}
+
+#[test]
+fn no_clock_outlives_a_case_that_is_withdrawn() {
+    let (case, effects) = walk(&complaint(), "medium", &accepted(&["withdraw by customer"]));
+    let cancelled = ["ack", "first_response", "inactivity", "progress_update", "response", "whole_life"];
+    assert_eq!(clocks(&effects), cancelled.map(|clock| format!("{clock}:cancel")));
+    assert!(case.clocks.is_empty());
 }
 
 /// Acceptance check 7.

@@ -29,6 +29,20 @@ fn what_says_department_and_category_begins_at_the_department() {
     }
 }
 
+/// Whoever had it before has assessed it; where the category says the department, the department finds it there.
+#[test]
+fn what_was_handled_elsewhere_begins_where_its_category_leads() {
+    let package = complaint();
+    for (category, state) in [(json!("time.delay"), "routed"), (json!(null), "received")] {
+        let mut form = intake("medium");
+        let fields = form.as_object_mut().unwrap();
+        fields.remove("department");
+        fields.insert("category".to_owned(), category.clone());
+        fields.retain(|_, value| !value.is_null());
+        assert_eq!(opened_with(&package, form, true).0.state, state, "{category}");
+    }
+}
+
 /// A case that no department takes can be sent to another, which has its own time to accept.
 #[test]
 fn triage_sends_a_routed_case_on() {
