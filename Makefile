@@ -11,9 +11,15 @@ run: ## Build and run the whole platform with the demo set, ready for a first ca
 	@echo "the command line is $(CARGO_TARGET_DIR)/fast/masar: put that folder into your PATH"
 	$(CARGO_TARGET_DIR)/fast/masar up
 
+# The cache is ours unless the caller names a folder; then the binary is also where one looks for it first.
 build: ## Build the release binary and say where it is
 	cargo build --release --locked --package masar
-	@echo "$(CARGO_TARGET_DIR)/release/masar"
+ifeq ($(origin CARGO_TARGET_DIR),file)
+	install -D $(CARGO_TARGET_DIR)/release/masar target/release/masar
+	@echo target/release/masar
+else
+	@echo $(CARGO_TARGET_DIR)/release/masar
+endif
 
 test: ## Format check, lint, documents and every test
 	./scripts/test.sh

@@ -93,8 +93,8 @@ impl Told {
             let submitted = stream::iter(wanted).for_each_concurrent(AT_ONCE, |number| {
                 let (intake, accepted) = (intake.clone(), accepted.clone());
                 async move {
-                    // Refused or cut off: it is submitted again later.
-                    if self.submit(intake, number).await.is_ok() {
+                    // Refused or cut off: it is submitted again later. What was known before is moved already.
+                    if self.submit(intake, number).await.is_ok_and(|new| new) {
                         // The moving side goes away only with this one.
                         let _ = accepted.send(number);
                     }
@@ -111,15 +111,16 @@ impl Told {
         Ok(())
     }
 
-    async fn submit(&self, mut intake: IntakeServiceClient<Asking>, number: usize) -> Result<(), Status> {
+    /// True when nobody had been told of its acceptance before.
+    async fn submit(&self, mut intake: IntakeServiceClient<Asking>, number: usize) -> Result<bool, Status> {
         let form = json!({"channel": "email", "language": "en", "service": "TRF-S01", "subject": "Late", "description": "Late"});
         let answer = intake.submit_case(complaint(&format!("K-{number}"), &form)).await?.into_inner();
-        let reference = answer.reference.clone();
-        let mut answers = self.answers();
-        let first = answers.references.entry(number).or_insert(reference);
-        assert_eq!(*first, answer.reference, "an accepted case keeps its reference");
+        let first = self.answers().references.insert(number, answer.reference.clone());
+        if let Some(first) = &first {
+            assert_eq!(*first, answer.reference, "an accepted case keeps its reference");
+        }
         self.one_more();
-        Ok(())
+        Ok(first.is_none())
     }
 
     async fn advance(&self, cases: CaseServiceClient<Asking>, number: usize) -> Result<(), Status> {

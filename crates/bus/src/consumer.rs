@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::tables::inbox;
-use crate::{Delivery, Desk, Error, Event, Now, Transport, metrics, parked, trace};
+use crate::{Delivery, Desk, Error, Event, Now, Transport, metrics, parked};
 
 /// Events of one transaction at most, when that many wait.
 const MOST: usize = 1_000;
@@ -95,7 +95,6 @@ impl Consumer {
         let events = batch.iter().flat_map(|delivery| &delivery.message.events);
         let events: Vec<Event> = events.filter(|event| self.handler.hears(&event.kind)).cloned().collect();
         let span = tracing::info_span!("consume", consumer = self.name, events = events.len());
-        trace::follow(&span, events.first().and_then(|event| event.traceparent.as_deref()));
         if self.settle(&events, stop).instrument(span).await {
             for delivery in batch {
                 // A relay that went away sends the message again, and it changes nothing.

@@ -59,6 +59,14 @@ impl Event {
         M::decode(self.data.clone()).map_err(|error| self.unreadable(&error.to_string()))
     }
 
+    /// Does work that the event causes in a service: what it makes known belongs to the trace of what caused the event.
+    pub fn cause<T>(&self, service: &str, work: impl FnOnce() -> T) -> T {
+        let Some(traceparent) = &self.traceparent else { return work() };
+        let span = tracing::info_span!("handle", service, kind = self.kind, subject = self.subject);
+        trace::follow(&span, traceparent);
+        span.in_scope(work)
+    }
+
     /// An error that says which event cannot be read.
     #[must_use]
     pub fn unreadable(&self, problem: &str) -> Error {

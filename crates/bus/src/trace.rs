@@ -18,8 +18,7 @@ pub(crate) fn current() -> Option<String> {
 }
 
 /// Makes the work that caused an event the parent of a span.
-pub(crate) fn follow(span: &Span, traceparent: Option<&str>) {
-    let Some(traceparent) = traceparent else { return };
+pub(crate) fn follow(span: &Span, traceparent: &str) {
     let carrier = HashMap::from([(HEADER.to_owned(), traceparent.to_owned())]);
     let parent = global::get_text_map_propagator(|propagator| propagator.extract(&carrier));
     // Fails only where no traces are collected.

@@ -16,6 +16,10 @@ use crate::Error;
 const POSTGRES_CONNECTIONS: u32 = 12;
 /// Readers of one SQLite file.
 const SQLITE_READERS: u32 = 4;
+/// Pages that the writing connection of one SQLite file keeps, in KiB, and each that reads. There are seven files in an
+/// embedded platform, and behind these caches stands that of the system.
+const SQLITE_WRITER_CACHE: u32 = 16 << 10;
+const SQLITE_READER_CACHE: u32 = 4 << 10;
 /// Any number will do, as long as no other product locks the same one: "masar" in ASCII.
 const MIGRATION_LOCK: i64 = 0x006d_6173_6172;
 
@@ -75,8 +79,8 @@ impl Store {
         let _held = turn.await.map_err(std::io::Error::other).flatten().map_err(unusable)?;
         let url = format!("sqlite://{}?mode=rwc", folder.join(format!("{service}.db")).display());
         Ok(Self {
-            writer: Database::connect(sqlite_options(&url, 1)).await?,
-            reader: Database::connect(sqlite_options(&url, SQLITE_READERS)).await?,
+            writer: Database::connect(sqlite_options(&url, 1, SQLITE_WRITER_CACHE)).await?,
+            reader: Database::connect(sqlite_options(&url, SQLITE_READERS, SQLITE_READER_CACHE)).await?,
         })
     }
 
@@ -145,7 +149,7 @@ impl Store {
     }
 }
 
-fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
+fn sqlite_options(url: &str, connections: u32, cache: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
@@ -154,13 +158,13 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(60))
-        .map_sqlx_sqlite_opts(|options| {
+        .map_sqlx_sqlite_opts(move |options| {
             options
                 .pragma("journal_mode", "WAL")
                 // An acknowledged case must survive the loss of power.
                 .pragma("synchronous", "FULL")
                 .pragma("wal_autocheckpoint", "20000")
-                .pragma("cache_size", "-65536")
+                .pragma("cache_size", format!("-{cache}"))
                 .pragma("temp_store", "MEMORY")
                 .busy_timeout(Duration::from_secs(30))
                 .foreign_keys(true)

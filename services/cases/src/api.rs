@@ -17,6 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::app::{App, Deed, Error, Order};
@@ -77,6 +78,7 @@ impl Api {
             actor: actor(&caller),
             at: self.app.clock.now(),
             deed,
+            span: Span::current(),
         };
         self.app.batcher.submit(order).await.map_err(refusal)
     }

@@ -12,8 +12,10 @@ use masar_store::time::to_db;
 use masar_workflow::{Actor, Command, SYSTEM};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
+use tracing::Span;
 use uuid::Uuid;
 
+use crate::NAME;
 use crate::app::{Core, Deed, Error, Order, Session, open};
 use crate::store::case;
 
@@ -39,10 +41,6 @@ enum Heard {
 
 #[async_trait]
 impl Handler for Hear {
-    fn hears(&self, kind: &str) -> bool {
-        kind == kinds::CASE_SUBMITTED || kind.starts_with("task.") || kind.starts_with("clock.")
-    }
-
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         let mut heard = Vec::new();
         for event in events {
@@ -57,7 +55,7 @@ impl Handler for Hear {
         }
         let mut session = Session::begin(&self.core, tx, cases, moving).await.map_err(unusable)?;
         for (event, heard) in heard {
-            self.hear(&mut session, event, heard).map_err(unusable)?;
+            event.cause(NAME, || self.hear(&mut session, event, heard)).map_err(unusable)?;
         }
         session.save(tx).await.map_err(unusable)
     }
@@ -117,6 +115,7 @@ impl Hear {
             actor,
             at: self.clock.now(),
             deed: Deed::Move(command),
+            span: Span::current(),
         };
         match session.obey(order) {
             Err(Error::Refused(refusal)) => {

@@ -16,6 +16,7 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
+    /// Of clocks, of which there are many to each case, only the marks.
     fn hears(&self, kind: &str) -> bool {
         matches!(
             kind,

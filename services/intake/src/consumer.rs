@@ -12,6 +12,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
+use crate::NAME;
 use crate::app::{Error, accept, child};
 use crate::store::submission;
 
@@ -22,21 +23,21 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    fn hears(&self, kind: &str) -> bool {
-        matches!(kind, kinds::CASE_OPENED | kinds::CASE_CHANGED)
-    }
-
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         let mut states: BTreeMap<Uuid, String> = BTreeMap::new();
         let mut children = Vec::new();
-        for event in events {
+        for event in events
+            .iter()
+            .filter(|event| [kinds::CASE_OPENED, kinds::CASE_CHANGED].contains(&event.kind.as_str()))
+        {
             let changed = event.decode::<CaseChanged>()?;
             let case = changed.case.unwrap_or_default();
             let id = case.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;
             let at = time::from_proto(changed.at.as_ref()).unwrap_or(event.time);
             for effect in changed.effects {
                 if let Some(Effect::Child(asked)) = effect.effect {
-                    children.push(child(&self.catalog, &case, asked, &changed.actor, at).map_err(unusable)?);
+                    let child = || child(&self.catalog, &case, asked, &changed.actor, at);
+                    children.push(event.cause(NAME, child).map_err(unusable)?);
                 }
             }
             states.insert(id, case.state);

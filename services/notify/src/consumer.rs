@@ -10,6 +10,7 @@ use masar_proto::kinds;
 use masar_store::insert_new;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
 
+use crate::NAME;
 use crate::app::{Core, Occasion, told};
 use crate::store::{delivery, webhook};
 
@@ -20,17 +21,6 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    fn hears(&self, kind: &str) -> bool {
-        matches!(
-            kind,
-            kinds::REGISTRY_CHANGED
-                | kinds::CASE_OPENED
-                | kinds::CASE_CHANGED
-                | kinds::ESCALATION_RAISED
-                | kinds::ESCALATION_ACKNOWLEDGED
-        )
-    }
-
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
@@ -50,7 +40,8 @@ impl Handler for Hear {
         let deliveries: BTreeMap<_, _> = occasions
             .iter()
             .flat_map(|occasion| {
-                self.core.deliveries(occasion, entities.get(&occasion.case.tenant), &webhooks)
+                let entity = entities.get(&occasion.case.tenant);
+                occasion.event.cause(NAME, || self.core.deliveries(occasion, entity, &webhooks))
             })
             .map(|delivery| (delivery.id, delivery))
             .collect();

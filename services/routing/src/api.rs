@@ -17,6 +17,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::app::{Act, Core, Deed, Error, Order, Which};
@@ -44,6 +45,7 @@ impl Api {
             actor: caller.identity.subject.clone(),
             at: self.clock.now(),
             deed,
+            span: Span::current(),
         };
         Ok(Response::new(encode(&self.batcher.submit(order).await.map_err(refusal)?)))
     }

@@ -10,6 +10,7 @@ use masar_proto::kinds;
 use sea_orm::{ColumnTrait, Condition, DatabaseTransaction};
 use uuid::Uuid;
 
+use crate::NAME;
 use crate::app::{Core, Error, Session, locked};
 use crate::store::task;
 
@@ -19,11 +20,6 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    fn hears(&self, kind: &str) -> bool {
-        matches!(kind, kinds::REGISTRY_CHANGED | kinds::CASE_OPENED | kinds::CASE_CHANGED)
-            || kind.starts_with("clock.")
-    }
-
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
@@ -34,7 +30,7 @@ impl Handler for Hear {
         let known = Condition::all().add(task::Column::CaseId.is_in(cases));
         let mut session = Session::new(&self.core, locked(tx, known).await.map_err(unusable)?);
         for event in events {
-            follow(&mut session, event)?;
+            event.cause(NAME, || follow(&mut session, event))?;
         }
         session.save(tx).await.map_err(unusable)?;
         Ok(())

@@ -10,6 +10,7 @@ use masar_proto::{kinds, time};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use crate::NAME;
 use crate::app::{Changed, Error, Keeper, Session};
 use crate::store::{clock, told};
 
@@ -21,11 +22,6 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    fn hears(&self, kind: &str) -> bool {
-        matches!(kind, kinds::REGISTRY_CHANGED | kinds::CASE_OPENED | kinds::CASE_CHANGED)
-            || kind.starts_with("task.")
-    }
-
     async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
@@ -40,7 +36,7 @@ impl Handler for Hear {
             .lock_exclusive();
         let mut session = Session::new(&self.keeper, rows.all(tx).await?).with_early(early);
         for event in events {
-            follow(&mut session, event)?;
+            event.cause(NAME, || follow(&mut session, event))?;
         }
         *self.pending() = session.save(tx).await.map_err(unusable)?;
         Ok(())

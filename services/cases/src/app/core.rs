@@ -126,7 +126,8 @@ impl<'a> Session<'a> {
 
     /// Does what an order says, or says why not; then nothing of the case has changed.
     pub(crate) fn obey(&mut self, order: Order) -> Result<case::Model, Error> {
-        let Order { tenant, case: id, actor, at, deed } = order;
+        let Order { tenant, case: id, actor, at, deed, span } = order;
+        let _within = span.entered();
         let unknown = || Error::NotFound(id.to_string());
         let row = self.rows.get(&id).filter(|row| row.tenant == tenant).ok_or_else(unknown)?;
         match deed {

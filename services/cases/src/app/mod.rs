@@ -12,6 +12,7 @@ use masar_store::{Batcher, Store, Writer};
 use masar_workflow::{Actor, Case, Catalog, Command, Package, Refusal};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use tokio::sync::broadcast;
+use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use self::core::{Core, Session};
@@ -61,6 +62,8 @@ pub(crate) struct Order {
     pub(crate) actor: Actor,
     pub(crate) at: Timestamp,
     pub(crate) deed: Deed,
+    /// The call or the event that it came by.
+    pub(crate) span: Span,
 }
 
 pub(crate) struct App {

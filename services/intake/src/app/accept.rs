@@ -92,7 +92,7 @@ async fn number_them(tx: &DatabaseTransaction, new: &mut [Submission]) -> Result
 }
 
 fn row(submission: &Submission) -> submission::ActiveModel {
-    let Submission { dedup_key, received_at, accepted_at, event } = submission;
+    let Submission { dedup_key, received_at, accepted_at, event, .. } = submission;
     submission::ActiveModel {
         case_id: Set(event.case_id.parse().unwrap_or_default()),
         dedup_key: Set(dedup_key.clone()),
@@ -109,8 +109,8 @@ fn row(submission: &Submission) -> submission::ActiveModel {
 }
 
 fn event(submission: Submission) -> Event {
-    let Submission { event, accepted_at, .. } = submission;
-    Event::new(kinds::CASE_SUBMITTED, &event.tenant, &event.case_id, accepted_at, &event)
+    let Submission { event, accepted_at, span, .. } = submission;
+    span.in_scope(|| Event::new(kinds::CASE_SUBMITTED, &event.tenant, &event.case_id, accepted_at, &event))
 }
 
 fn accepted(submission: &Submission) -> SubmitCaseResponse {

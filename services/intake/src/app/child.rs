@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use masar_proto::events::v1::{CaseSnapshot, CaseSubmitted, ChildEffect};
 use masar_proto::{json, time};
 use masar_workflow::Catalog;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::{Error, Submission};
@@ -34,6 +35,7 @@ pub(crate) fn child(
         ),
         received_at: at,
         accepted_at: at,
+        span: Span::current(),
         event: CaseSubmitted {
             case_id: Uuid::now_v7().to_string(),
             tenant: parent.tenant.clone(),

@@ -13,6 +13,7 @@ use masar_runtime::{Caller, Clock};
 use masar_store::{Batcher, Store};
 use masar_workflow::{Catalog, Package};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use accept::{Accept, accept};
@@ -53,6 +54,8 @@ pub(crate) struct Submission {
     received_at: Timestamp,
     accepted_at: Timestamp,
     event: CaseSubmitted,
+    /// The call or the event that it came by.
+    span: Span,
 }
 
 pub(crate) struct App {
@@ -108,6 +111,7 @@ impl App {
             dedup_key: dedup_key(&caller.tenant.0, &request, &case_id),
             received_at,
             accepted_at,
+            span: Span::current(),
             event: CaseSubmitted {
                 case_id,
                 reference: String::new(),

@@ -11,6 +11,7 @@ use masar_store::Writer;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
+use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use self::core::Core;
@@ -66,6 +67,8 @@ pub(crate) struct Order {
     pub(crate) actor: String,
     pub(crate) at: Timestamp,
     pub(crate) deed: Deed,
+    /// The call that it came by.
+    pub(crate) span: Span,
 }
 
 /// The task that an order is about.

@@ -34,7 +34,8 @@ impl<'a> Session<'a> {
 
     /// Does what an order says, or says why not; then nothing has changed.
     pub(crate) fn obey(&mut self, order: Order) -> Result<task::Model, Error> {
-        let Order { tenant, which, actor, at, deed } = order;
+        let Order { tenant, which, actor, at, deed, span } = order;
+        let _within = span.entered();
         let mut task = self.task(&tenant, &which)?;
         let (kind, reason) = match deed {
             Deed::Claim if !task.assignee.is_empty() && task.assignee != actor => {
