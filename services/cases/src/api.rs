@@ -26,6 +26,10 @@ use crate::receipts::Receipts;
 use crate::store::{case, entry, link, list};
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How long a call waits for a case that intake has accepted to be opened.
+const OPENING: Duration = Duration::from_secs(2);
+/// A case that another process changed wakes nobody here: whoever waits looks again after a while.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(crate) struct Api {
     pub(crate) app: Arc<App>,
@@ -55,13 +59,32 @@ impl Api {
         Ok(Found::Opened(Box::new(row)))
     }
 
-    /// As `look`, for what needs a case that is open.
+    /// As `look`, for what needs a case that is open: one that was just received will be in a moment.
     async fn find<T: Sync>(&self, request: &Request<T>, key: &str) -> Result<case::Model, Status> {
-        match self.look(request, key).await? {
-            Found::Opened(row) => Ok(*row),
-            Found::Received(_) => Err(refuse::unavailable(format!(
-                "`{key}` is received and will be opened in a moment: try again"
-            ))),
+        let opened = tokio::time::timeout(OPENING, self.at_least(1, request, key));
+        opened.await.unwrap_or_else(|_| {
+            let busy = format!("`{key}` is received, and others wait to be opened before it: try again");
+            Err(refuse::unavailable(busy))
+        })
+    }
+
+    /// A case, once it has reached a version; the deadline of the call ends the wait.
+    async fn at_least<T: Sync>(
+        &self,
+        version: u64,
+        request: &Request<T>,
+        key: &str,
+    ) -> Result<case::Model, Status> {
+        let mut changes = self.app.changes.subscribe();
+        loop {
+            let id = match self.look(request, key).await? {
+                Found::Opened(row) if row.version.unsigned_abs() >= version => return Ok(*row),
+                Found::Opened(row) => row.id,
+                Found::Received(case) => case.case_id.parse().map_err(|_| refuse::not_found("case", key))?,
+            };
+            if !may_have_changed(&mut changes, id).await {
+                return Err(refuse::unavailable("the service is stopping"));
+            }
         }
     }
 
@@ -92,18 +115,12 @@ impl Api {
 impl CaseService for Api {
     async fn get_case(&self, request: Request<api::GetCaseRequest>) -> Result<Response<api::Case>, Status> {
         let api::GetCaseRequest { case: key, at_least_version } = request.get_ref();
-        let mut changes = self.app.changes.subscribe();
-        let row = loop {
-            let id = match self.look(&request, key).await? {
-                Found::Received(case) if *at_least_version == 0 => return Ok(Response::new(*case)),
-                Found::Received(case) => case.case_id.parse().map_err(|_| refuse::not_found("case", key))?,
-                Found::Opened(row) if row.version.unsigned_abs() >= *at_least_version => break *row,
-                Found::Opened(row) => row.id,
-            };
-            // The deadline of the call ends the wait.
-            if !may_have_changed(&mut changes, id).await {
-                return Err(refuse::unavailable("the service is stopping"));
-            }
+        let row = match at_least_version {
+            0 => match self.look(&request, key).await? {
+                Found::Received(case) => return Ok(Response::new(*case)),
+                Found::Opened(row) => *row,
+            },
+            version => self.at_least(*version, &request, key).await?,
         };
         let links =
             link::Entity::find().filter(link::Column::CaseId.eq(row.id)).all(self.app.store.reader()).await;
@@ -291,14 +308,17 @@ fn code(refusal: &Refusal) -> &'static str {
 
 /// Waits until a case may have changed: whatever happens to others wakes nobody. False when the service stops.
 async fn may_have_changed(changes: &mut Receiver<Uuid>, case: Uuid) -> bool {
-    loop {
-        match changes.recv().await {
-            Ok(changed) if changed != case => {}
-            Err(RecvError::Closed) => return false,
-            // Whoever fell behind reads the case as it is now.
-            Ok(_) | Err(RecvError::Lagged(_)) => return true,
+    let changed = async {
+        loop {
+            match changes.recv().await {
+                Ok(changed) if changed != case => {}
+                Err(RecvError::Closed) => return false,
+                // Whoever fell behind reads the case as it is now.
+                Ok(_) | Err(RecvError::Lagged(_)) => return true,
+            }
         }
-    }
+    };
+    tokio::time::timeout(LOOK_AGAIN, changed).await.unwrap_or(true)
 }
 
 fn refusal(error: Error) -> Status {

@@ -42,7 +42,8 @@ fn the_customer_comes_back_while_the_window_is_open() {
     let (answered, _) = walk(&package, "medium", &answered);
     let mut closed = answered.clone();
     let effects = act(&package, &mut closed, "accept_answer by customer").unwrap();
-    let changed = ["auto_close:stop", "reopen_window:start(20 business_days)", "whole_life:stop"];
+    let changed =
+        ["ack:cancel", "auto_close:stop", "reopen_window:start(20 business_days)", "whole_life:stop"];
     assert_eq!(clocks(&effects), changed, "the window for a review is still open");
 
     let due = now();
