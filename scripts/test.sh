@@ -10,6 +10,11 @@ cargo fmt --all -- --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
+# Licences and advisories, where the tool is installed.
+if cargo deny --version >/dev/null 2>&1; then
+  cargo deny --locked check
+fi
+
 # Stores and transports are tested on real servers: those that the caller names, or ones of our own for as long as the
 # tests run.
 if [ -z "${MASAR_TEST_POSTGRES:-}" ] || [ -z "${MASAR_TEST_AMQP:-}" ]; then

@@ -1,4 +1,4 @@
-//! `masar workflow` as a caller sees it: a sound package, a drawing, and a refusal with an exit code.
+//! `masar workflow` as a caller sees it: what is shipped, a sound package, a drawing, and a refusal with an exit code.
 
 use std::process::{Command, Output};
 
@@ -19,6 +19,16 @@ fn the_shipped_package_is_sound() {
         String::from_utf8_lossy(&output.stdout),
         "improvement-action 1.0.0 is sound: 8 states, 13 transitions\n"
     );
+}
+
+#[test]
+fn lists_what_is_shipped() {
+    let output = masar(&["workflow", "list", "--output", "json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it answers in JSON");
+    let packages: Vec<_> = listed["packages"].as_array().expect("a list").iter().collect();
+    let names: Vec<_> = packages.iter().map(|found| &found["package"]).collect();
+    assert_eq!(names, ["complaint", "improvement-action"]);
+    assert_eq!(packages[0]["label"]["ar"], "شكوى");
 }
 
 #[test]

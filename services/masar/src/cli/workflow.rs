@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use masar_domain::Language;
-use masar_workflow::{Package, Source, graph};
+use masar_workflow::{Catalog, Package, Source, graph};
 use serde_json::json;
 
-use super::Answer;
+use super::{Answer, table};
 
 /// The questions about workflow packages; none needs a running server.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// The packages that this program brings, in force unless a server has newer ones of its own.
+    List,
     /// Check a package folder and name everything that is wrong with it.
     Check {
         /// The folder with `workflow.yaml` and `forms/`.
@@ -31,11 +33,27 @@ pub(crate) enum Command {
 /// Answers a question about a workflow package.
 pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
+        Command::List => Ok(list(&Catalog::shipped()?)),
         Command::Check { folder } => Ok(summary(&load(&folder)?)),
         Command::Graph { folder, language } => {
             let drawing = graph(load(&folder)?.definition(), language);
             Ok(Answer { json: json!({"mermaid": drawing}), table: drawing })
         }
+    }
+}
+
+fn list(catalog: &Catalog) -> Answer {
+    let packages: Vec<_> = catalog.packages().map(|package| package.definition()).collect();
+    let rows = packages.iter().map(|found| {
+        let label = format!("{} / {}", found.label.ar, found.label.en);
+        [found.package.clone(), found.version.clone(), found.case_type.clone(), label]
+    });
+    let json = packages.iter().map(|found| {
+        json!({"package": found.package, "version": found.version, "case_type": found.case_type, "label": found.label})
+    });
+    Answer {
+        json: json!({"packages": json.collect::<Vec<_>>()}),
+        table: table(["package", "version", "case type", "label"], rows),
     }
 }
 
