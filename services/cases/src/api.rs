@@ -253,8 +253,9 @@ impl CaseService for Api {
         let first = self.find(&request, &request.get_ref().case).await?;
         let app = Arc::clone(&self.app);
         let (tenant, id) = (caller.tenant.0, first.id);
+        // What other services say of a case changes its row and adds no entry to its history: so rows are compared.
         let later =
-            futures::stream::unfold((app, changes, first.entries), move |(app, mut changes, seen)| {
+            futures::stream::unfold((app, changes, first.clone()), move |(app, mut changes, seen)| {
                 let tenant = tenant.clone();
                 async move {
                     loop {
@@ -262,8 +263,8 @@ impl CaseService for Api {
                             return None;
                         }
                         match app.find(&tenant, &id.to_string()).await {
-                            Ok(row) if row.entries == seen => continue,
-                            Ok(row) => return Some((Ok(row.clone()), (app, changes, row.entries))),
+                            Ok(row) if row == seen => continue,
+                            Ok(row) => return Some((Ok(row.clone()), (app, changes, row))),
                             Err(error) => return Some((Err(refusal(error)), (app, changes, seen))),
                         }
                     }
