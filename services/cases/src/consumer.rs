@@ -152,8 +152,7 @@ impl Hear {
 }
 
 fn show(row: &mut case::Model, clock: &ClockState) {
-    let open = ["running", "paused"].contains(&clock.phase.as_str());
-    let due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| open);
+    let due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| clock.is_open());
     if clock.clock == SHOWN {
         row.due_at = due_at.map(to_db);
         row.breached = clock.breached_at.is_some();

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use masar_clock::CalendarRef;
+use masar_proto::events::v1::ClockState;
 use masar_runtime::Clock;
 use masar_store::Store;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app::{Error, Keeper, Session, open_phases};
+use crate::app::{Error, Keeper, Session};
 use crate::store::clock::{Column, Entity};
 
 /// Clocks of one transaction.
@@ -64,7 +65,7 @@ impl Renewal {
         let behind = Entity::find()
             .filter(Column::Id.gt(after))
             .filter(Column::Tenant.eq(tenant))
-            .filter(Column::Phase.is_in(open_phases()))
+            .filter(Column::Phase.is_in(ClockState::OPEN))
             .filter(Column::Calendar.eq(calendar.name.as_str()))
             .filter(Column::CalendarVersion.lt(calendar.version.cast_signed()))
             .order_by_asc(Column::Id)

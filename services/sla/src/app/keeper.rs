@@ -25,9 +25,6 @@ use crate::store::{clock, told};
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
 
-/// The kind of clocks that promise nothing to anybody.
-const WINDOW: &str = "window";
-
 /// What everything that changes clocks needs.
 pub(crate) struct Keeper {
     pub(crate) outbox: Outbox,
@@ -129,7 +126,7 @@ impl<'a> Session<'a> {
             .get_mut(&id)
             .into_iter()
             .flatten()
-            .rfind(|row| row.clock == effect.clock && is_open(row));
+            .rfind(|row| row.clock == effect.clock && row.is_open());
         let Some(row) = open else {
             // It never started: no target, no calendar, or handled elsewhere before.
             return Ok(());
@@ -158,7 +155,7 @@ impl<'a> Session<'a> {
     ) -> Result<(), Error> {
         let runs = self.rows.entry(id).or_default();
         let run = runs.iter().filter(|row| row.clock == effect.clock).count();
-        if let Some(open) = runs.iter().rfind(|row| row.clock == effect.clock && is_open(row)).cloned() {
+        if let Some(open) = runs.iter().rfind(|row| row.clock == effect.clock && row.is_open()).cloned() {
             self.add(open, ClockEvent::Stopped { reason: None }, at, kinds::CLOCK_COMPLETED)?;
         }
         let Some(calendar) = self.keeper.promises.calendar_of(case) else {
@@ -249,7 +246,7 @@ impl<'a> Session<'a> {
         self.fired.insert(row.id, marked.mark);
         self.keep(row.clone());
         // A time in which something may be done is over then; there is nobody who must still do anything.
-        if mark == Mark::Breach && row.kind == WINDOW {
+        if mark == Mark::Breach && row.is_window() {
             self.add(row, ClockEvent::Stopped { reason: None }, now, kinds::CLOCK_COMPLETED)?;
         }
         Ok(())
@@ -294,7 +291,7 @@ impl<'a> Session<'a> {
         let next = folded.marks_due(&marks, calendars.as_ref()).map_err(wrong)?.into_iter().next();
         row.due_at = to_db(folded.due_at(calendars.as_ref()).map_err(wrong)?);
         let breach = folded.breach_by(at, calendars.as_ref()).map_err(wrong)?;
-        row.breached_at = breach.map(|breach| to_db(breach.at));
+        row.breached_at = breach.filter(|_| !row.is_window()).map(|breach| to_db(breach.at));
         row.phase = phase(folded.phase()).to_owned();
         row.version = i64::try_from(ledger.len()).unwrap_or(i64::MAX);
         row.ledger = serde_json::to_value(&ledger)?;
@@ -314,7 +311,7 @@ impl<'a> Session<'a> {
 
     /// The queue of a case's clocks, as routing says.
     pub(crate) fn queue(&mut self, case: Uuid, queue: &str) {
-        for row in self.rows.get_mut(&case).into_iter().flatten().filter(|row| is_open(row)) {
+        for row in self.rows.get_mut(&case).into_iter().flatten().filter(|row| row.is_open()) {
             queue.clone_into(&mut row.queue);
             self.changed.insert(row.id);
         }
@@ -335,16 +332,7 @@ impl<'a> Session<'a> {
     }
 }
 
-pub(super) fn is_open(row: &clock::Model) -> bool {
-    open_phases().contains(&row.phase.as_str())
-}
-
-/// The phases of a clock that still counts, or will.
-pub(crate) fn open_phases() -> [&'static str; 2] {
-    [phase(Phase::Running), phase(Phase::Paused)]
-}
-
-pub(crate) fn phase(phase: Phase) -> &'static str {
+fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Running => "running",
         Phase::Paused => "paused",
@@ -410,4 +398,16 @@ pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
         }
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_count_are_open_for_all_services() {
+        let phases = [Phase::Running, Phase::Paused, Phase::Stopped, Phase::Cancelled];
+        let is_open = |of| ClockState { phase: phase(of).to_owned(), ..ClockState::default() }.is_open();
+        assert_eq!(phases.map(is_open), [true, true, false, false]);
+    }
 }

@@ -6,7 +6,6 @@ use masar_proto::{kinds, time};
 use masar_store::time::{from_db, to_db};
 use uuid::Uuid;
 
-use super::keeper::is_open;
 use super::{Error, Session};
 use crate::store::{clock, told};
 
@@ -34,7 +33,7 @@ impl Session<'_> {
     fn stop_told(&mut self, told: &told::Model) -> Result<bool, Error> {
         let rows = self.rows.get(&told.case_id).into_iter().flatten();
         let waiting: Vec<_> =
-            rows.filter(|row| is_open(row) && awaits(row, &told.template)).cloned().collect();
+            rows.filter(|row| row.is_open() && awaits(row, &told.template)).cloned().collect();
         let mut stopped = false;
         for row in waiting {
             if started_at(&row)?.is_some_and(|started| to_db(started) <= told.asked_at) {

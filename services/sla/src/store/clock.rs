@@ -1,6 +1,7 @@
 //! Clocks: the ledger, which is the truth, and the columns that lists and timers ask for.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use masar_proto::events::v1::ClockState;
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -25,6 +26,7 @@ pub struct Model {
     pub calendar: String,
     pub calendar_version: i32,
     pub due_at: ChronoDateTimeUtc,
+    /// Never set for a window.
     pub breached_at: Option<ChronoDateTimeUtc>,
     /// The marks that fire, as text.
     #[sea_orm(column_type = "JsonBinary")]
@@ -47,3 +49,15 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// True while it counts or stands still.
+    pub(crate) fn is_open(&self) -> bool {
+        ClockState::OPEN.contains(&self.phase.as_str())
+    }
+
+    /// True when it is nobody's promise.
+    pub(crate) fn is_window(&self) -> bool {
+        self.kind == ClockState::WINDOW
+    }
+}
