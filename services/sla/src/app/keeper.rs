@@ -98,13 +98,7 @@ impl<'a> Session<'a> {
             Operation::Start => return self.start(id, case, effect, at),
             Operation::Pause => (ClockEvent::Paused { reason: effect.reason.clone() }, kinds::CLOCK_PAUSED),
             Operation::Resume => (ClockEvent::Resumed, kinds::CLOCK_RESUMED),
-            Operation::Retarget => {
-                let importance = importance(case);
-                let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
-                let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
-                let (not_after, cause) = (planned(effect)?, effect.reason.clone());
-                (ClockEvent::Retargeted { target, not_after, cause }, kinds::CLOCK_RETARGETED)
-            }
+            Operation::Retarget => return self.retarget(id, case, effect, at),
             Operation::Extend => {
                 let (by, reason) = (target(&effect.target)?, effect.reason.clone());
                 (
@@ -120,22 +114,7 @@ impl<'a> Session<'a> {
                 return Err(Error::Text("a clock effect without an operation".to_owned()));
             }
         };
-        let marks = (effect.operation() == Operation::Retarget).then_some(effect.marks.as_slice());
-        let open = self
-            .rows
-            .get_mut(&id)
-            .into_iter()
-            .flatten()
-            .rfind(|row| row.clock == effect.clock && row.is_open());
-        let Some(row) = open else {
-            // It never started: no target, no calendar, or handled elsewhere before.
-            return Ok(());
-        };
-        if let Some(marks) = marks {
-            row.marks = serde_json::to_value(marks)?;
-            importance(case).as_str().clone_into(&mut row.importance);
-        }
-        let row = row.clone();
+        let Some(row) = self.open_run(id, &effect.clock).cloned() else { return Ok(()) };
         match self.add(row, event, at, kind) {
             // A grant that comes too late is no failure of the bus: the promise stands as it was (T9).
             Err(Error::Clock { clock, error }) if effect.operation() == Operation::Extend => {
@@ -146,6 +125,39 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The run of a clock that is under way. There is none of one that never started: no target, no calendar, or handled
+    /// elsewhere before.
+    fn open_run(&mut self, case: Uuid, clock: &str) -> Option<&mut clock::Model> {
+        let mut runs = self.rows.get_mut(&case)?.iter_mut();
+        runs.rfind(|row| row.clock == clock && row.is_open())
+    }
+
+    /// Another importance or another plan: what is promised from now on (T6).
+    fn retarget(
+        &mut self,
+        id: Uuid,
+        case: &CaseSnapshot,
+        effect: &ClockEffect,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let importance = importance(case);
+        let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
+        let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
+        let (not_after, marks) = (planned(effect)?, serde_json::to_value(&effect.marks)?);
+        let Some(row) = self.open_run(id, &effect.clock) else { return Ok(()) };
+        let same = row.marks == marks && promised(row)? == Some((target, not_after));
+        importance.as_str().clone_into(&mut row.importance);
+        row.marks = marks;
+        let row = row.clone();
+        if same {
+            // The promise stands as it is; only whom its marks tell goes by the importance.
+            self.keep(row);
+            return Ok(());
+        }
+        let cause = effect.reason.clone();
+        self.add(row, ClockEvent::Retargeted { target, not_after, cause }, at, kinds::CLOCK_RETARGETED)
+    }
+
     fn start(
         &mut self,
         id: Uuid,
@@ -153,9 +165,9 @@ impl<'a> Session<'a> {
         effect: &ClockEffect,
         at: Timestamp,
     ) -> Result<(), Error> {
-        let runs = self.rows.entry(id).or_default();
-        let run = runs.iter().filter(|row| row.clock == effect.clock).count();
-        if let Some(open) = runs.iter().rfind(|row| row.clock == effect.clock && row.is_open()).cloned() {
+        let runs = self.rows.get(&id).into_iter().flatten();
+        let run = runs.filter(|row| row.clock == effect.clock).count();
+        if let Some(open) = self.open_run(id, &effect.clock).cloned() {
             self.add(open, ClockEvent::Stopped { reason: None }, at, kinds::CLOCK_COMPLETED)?;
         }
         let Some(calendar) = self.keeper.promises.calendar_of(case) else {
@@ -350,6 +362,17 @@ fn importance(case: &CaseSnapshot) -> Importance {
 
 fn target(text: &str) -> Result<Target, Error> {
     text.parse().map_err(|error: masar_worktime::Error| Error::Text(error.to_string()))
+}
+
+/// The target and the plan that the ledger of a clock last named.
+fn promised(row: &clock::Model) -> Result<Option<(Target, Option<Date>)>, Error> {
+    let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
+    Ok(ledger.into_iter().rev().find_map(|entry| match entry.event {
+        ClockEvent::Started { target, not_after, .. } | ClockEvent::Retargeted { target, not_after, .. } => {
+            Some((target, not_after))
+        }
+        _ => None,
+    }))
 }
 
 /// The day that was planned, if one was.
