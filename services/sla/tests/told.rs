@@ -2,11 +2,13 @@
 
 mod support;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use jiff::SignedDuration;
 use masar_proto::common::v1::Importance;
 use masar_proto::events::v1::ClockEffect;
 use masar_testkit::on_each_database;
-use support::{Bench, at, start};
+use sea_orm::{ConnectionTrait, Statement};
+use support::{Bench, at, new_case, start};
 
 const DELIVERED: &str = "stopped: `acknowledgement` was delivered by email";
 
@@ -52,6 +54,55 @@ async fn a_message_that_was_faster_than_its_case_stops_the_clock_at_its_start() 
         starts(&bench, "09:00").await?;
         let runs = bench.runs().await?;
         assert!(matches!(&runs[2..], [(_, line)] if line.starts_with("started: 15 minutes")), "{runs:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// How many messages wait for a clock.
+async fn waiting(bench: &Bench) -> Result<i64> {
+    let count = Statement::from_string(bench.store.backend(), "SELECT COUNT(*) AS n FROM told");
+    let row = bench.store.reader().query_one_raw(count).await?.context("a count")?;
+    Ok(row.try_get("", "n")?)
+}
+
+#[tokio::test]
+async fn a_message_of_a_run_that_has_ended_waits_for_no_other() -> Result<()> {
+    on_each_database(async |url| {
+        let bench = Bench::start(url).await?;
+        starts(&bench, "07:00").await?;
+        bench.told("acknowledgement", ("07:00", "07:02"), "").await?;
+        // A second letter of the same message, and one that the case asks for later.
+        bench.told("acknowledgement", ("07:00", "07:03"), "").await?;
+        assert_eq!((waiting(&bench).await?, bench.runs().await?), (0, vec![(at("07:02"), DELIVERED.to_owned())]));
+        bench.told("acknowledgement", ("08:00", "08:01"), "").await?;
+        assert_eq!(waiting(&bench).await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_message_waits_for_its_clock_no_longer_than_the_bus_remembers() -> Result<()> {
+    on_each_database(async |url| {
+        let mut bench = Bench::start(url).await?;
+        let days = |days| at("07:00").checked_add(SignedDuration::from_hours(24 * days));
+        bench.told("acknowledgement", ("07:00", "07:00"), "").await?;
+        let early = std::mem::replace(&mut bench.case, new_case());
+        bench.told("acknowledgement", ("07:00", "07:00"), "").await?;
+        bench.hand.advance_to(days(3)?);
+        starts(&bench, "07:00").await?;
+        assert_eq!(bench.runs().await?, [(at("07:00"), DELIVERED.to_owned())]);
+
+        bench.hand.advance_to(days(4)?);
+        assert_eq!(waiting(&bench).await?, 1);
+        bench.case = new_case();
+        bench.told("acknowledgement", ("07:00", "07:00"), "").await?;
+        assert_eq!(waiting(&bench).await?, 1, "the old one gave way to the new one");
+        bench.case = early;
+        starts(&bench, "07:00").await?;
+        let phase = bench.clocks().await?.pop().and_then(|clock| clock.state).map(|state| state.phase);
+        assert_eq!(phase.as_deref(), Some("running"));
         Ok(())
     })
     .await

@@ -55,7 +55,7 @@ impl Keeper {
 
 /// The clocks of one transaction.
 pub(crate) struct Session<'a> {
-    keeper: &'a Keeper,
+    pub(super) keeper: &'a Keeper,
     /// By case; the runs of each clock in order.
     pub(super) rows: HashMap<Uuid, Vec<clock::Model>>,
     changed: BTreeSet<Uuid>,
@@ -334,7 +334,7 @@ impl<'a> Session<'a> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;
-        told::keep(tx, self.early.into_values().collect()).await?;
+        told::keep(tx, self.early.into_values().collect(), self.keeper.clock.now()).await?;
         self.keeper.outbox.put(tx, self.events).await?;
         Ok(changed
             .into_iter()
