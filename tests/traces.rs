@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
+use masar_proto::kinds;
+use masar_proto::sla::v1::GetCaseClocksRequest;
+use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -83,6 +86,16 @@ async fn a_case_is_followed_through_the_call_and_the_bus() -> Result<()> {
         Ok(case(&cases, &key).await?.filter(|case| !case.queue.is_empty() && case.due_at.is_some()))
     })
     .await?;
+    // The customer left no address: sla hears so from notify, and the acknowledgement is over.
+    let sla = SlaServiceClient::new(process.asking(folder.path(), "trf-ops").await?);
+    eventually("the clock of the acknowledgement stops", async || {
+        let request = GetCaseClocksRequest { case: key.clone() };
+        let clocks = sla.clone().get_case_clocks(request).await?.into_inner().clocks;
+        let states = clocks.into_iter().filter_map(|clock| clock.state);
+        let mut stopped = states.filter(|state| state.clock == "ack" && state.phase == "stopped");
+        Ok(stopped.next())
+    })
+    .await?;
     // Whoever stops sends the last traces first.
     assert_eq!(process.terminate().await?, Some(0));
     serving.abort();
@@ -93,5 +106,6 @@ async fn a_case_is_followed_through_the_call_and_the_bus() -> Result<()> {
     );
     let services = ["cases", "notify", "routing", "sla"].map(str::to_owned).into();
     assert_eq!(collector.say("handle", "service"), services);
+    assert!(collector.say("handle", "kind").contains(kinds::MESSAGE_TOLD));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The contracts of Masar, generated from `masar/<service>/v1/*.proto`, and the conversions that all services share.
 
 pub mod access;
+mod clocks;
 pub mod json;
 pub mod kinds;
 mod people;

@@ -6,7 +6,7 @@ use masar_clock::Mark;
 use masar_domain::{BiText, Importance, Role, StateCategory};
 
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
-use crate::{Begin, CUSTOMER, Definition, Moments, SYSTEM, Task};
+use crate::{Begin, CUSTOMER, ClockKind, Definition, Moments, SYSTEM, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
 pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<String> {
@@ -16,6 +16,7 @@ pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<S
     translations(definition, &mut found);
     paths(definition, &mut found);
     clocks(definition, &mut found);
+    windows(definition, &mut found);
     ladders(definition, &mut found);
     tasks(definition, &mut found);
     words(definition, &mut found);
@@ -122,6 +123,20 @@ fn clocks(definition: &Definition, found: &mut Vec<String>) {
     }
 }
 
+/// What can be done only for a time names a window: any other clock is a promise, and ends with its case.
+fn windows(definition: &Definition, found: &mut Vec<String>) {
+    for transition in &definition.transitions {
+        let Some(clock) = &transition.within else { continue };
+        let problem = match definition.clocks.get(clock).map(|rule| rule.kind) {
+            Some(ClockKind::Window) => continue,
+            Some(_) => "which is a promise: name one of the kind `window`",
+            None => "which does not exist",
+        };
+        let action = &transition.action;
+        found.push(format!("transition `{action}` is within the clock `{clock}`, {problem}"));
+    }
+}
+
 /// Every ladder belongs to a clock and has levels that tell somebody.
 fn ladders(definition: &Definition, found: &mut Vec<String>) {
     for (clock, ladder) in &definition.ladders {
@@ -222,9 +237,6 @@ fn names(definition: &Definition, forms: &BTreeSet<&str>, found: &mut Vec<String
         for other in transition.not_by.iter().filter(|other| !actions.contains(other)) {
             found
                 .push(format!("transition `{action}` separates itself from `{other}`, which does not exist"));
-        }
-        for clock in transition.within.iter().filter(|clock| !definition.clocks.contains_key(*clock)) {
-            found.push(format!("transition `{action}` is within the clock `{clock}`, which does not exist"));
         }
         if transition.guard.is_some() != transition.otherwise.is_some() {
             found.push(format!("transition `{action}` needs `guard` and `otherwise` together"));

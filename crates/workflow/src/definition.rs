@@ -101,7 +101,7 @@ pub struct Transition {
     /// True when a reason must be given.
     #[serde(default)]
     pub reason: bool,
-    /// A clock until whose due time it can be done; one that never started sets no limit.
+    /// A clock of the kind `window` until whose due time it can be done; one that never started sets no limit.
     pub within: Option<String>,
     /// A counter of the case that goes up by one.
     pub count: Option<String>,

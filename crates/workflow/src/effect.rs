@@ -79,7 +79,8 @@ pub enum ClockOperation {
     },
     /// It counts again.
     Resume,
-    /// It has another target from the same start (T6).
+    /// It may have another target from the same start (T6): the package promises something else, or the case has another
+    /// importance, under which an agreement may.
     Retarget {
         /// How long it may take now.
         target: Target,
@@ -189,14 +190,14 @@ impl Package {
             (true, false) => return Some(ClockOperation::Resume),
             _ => {}
         }
-        // Under another importance the same target may have other marks.
         let promised =
             |case: &Case| Some((target(rule, case)?, planned(rule, case), self.marks(clock, rule, case)));
-        let new = promised(after)?;
-        (promised(before?).as_ref() != Some(&new)).then(|| {
-            let (target, not_after, marks) = new;
-            ClockOperation::Retarget { target, not_after, marks, cause: event.action.clone() }
-        })
+        let (target, not_after, marks) = promised(after)?;
+        let before = before?;
+        // Under another importance an agreement may promise something else, and the same mark may mean another level.
+        let same = before.importance() == after.importance()
+            && promised(before).is_some_and(|was| was == (target, not_after, marks.clone()));
+        (!same).then(|| ClockOperation::Retarget { target, not_after, marks, cause: event.action.clone() })
     }
 
     /// The marks of a clock: its warnings, its breach, and the levels of its ladder.

@@ -228,6 +228,8 @@ fn a_machine_that_does_not_hold_together_is_refused() {
         ("initial: true, ", "", "there are 0 initial states"),
         ("to: verified", "to: nowhere", "the state `nowhere`, which does not exist"),
         ("to: verified", "to: done", "the state `verified` cannot be reached"),
+        ("to: verified", "to: verified, within: review", "within the clock `review`, which does not exist"),
+        ("to: verified", "to: verified, within: delivery", "within the clock `delivery`, which is a promise"),
         ("form: hold", "form: holding", "the form `holding`, which is not in forms/"),
         ("not_by: [complete]", "not_by: [completed]", "from `completed`, which does not exist"),
         ("roles: [tenant_admin]", "roles: []", "names no role"),

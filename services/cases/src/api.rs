@@ -28,8 +28,10 @@ use crate::store::{case, entry, link, list};
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How long a call waits for a case that intake has accepted to be opened.
 const OPENING: Duration = Duration::from_secs(2);
-/// A case that another process changed wakes nobody here: whoever waits looks again after a while.
+/// A case that another process changed wakes nobody here: whoever waits for a version of it looks again this soon.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Whoever watches may do so all day, and each look reads the case: what another process did is seen this late.
+const LOOK_NOW_AND_THEN: Duration = Duration::from_secs(5);
 
 pub(crate) struct Api {
     pub(crate) app: Arc<App>,
@@ -82,7 +84,7 @@ impl Api {
                 Found::Opened(row) => row.id,
                 Found::Received(case) => case.case_id.parse().map_err(|_| refuse::not_found("case", key))?,
             };
-            if !may_have_changed(&mut changes, id).await {
+            if !may_have_changed(&mut changes, id, LOOK_AGAIN).await {
                 return Err(refuse::unavailable("the service is stopping"));
             }
         }
@@ -253,17 +255,18 @@ impl CaseService for Api {
         let first = self.find(&request, &request.get_ref().case).await?;
         let app = Arc::clone(&self.app);
         let (tenant, id) = (caller.tenant.0, first.id);
+        // What other services say of a case changes its row and adds no entry to its history: so rows are compared.
         let later =
-            futures::stream::unfold((app, changes, first.entries), move |(app, mut changes, seen)| {
+            futures::stream::unfold((app, changes, first.clone()), move |(app, mut changes, seen)| {
                 let tenant = tenant.clone();
                 async move {
                     loop {
-                        if !may_have_changed(&mut changes, id).await {
+                        if !may_have_changed(&mut changes, id, LOOK_NOW_AND_THEN).await {
                             return None;
                         }
                         match app.find(&tenant, &id.to_string()).await {
-                            Ok(row) if row.entries == seen => continue,
-                            Ok(row) => return Some((Ok(row.clone()), (app, changes, row.entries))),
+                            Ok(row) if row == seen => continue,
+                            Ok(row) => return Some((Ok(row.clone()), (app, changes, row))),
                             Err(error) => return Some((Err(refusal(error)), (app, changes, seen))),
                         }
                     }
@@ -306,8 +309,9 @@ fn code(refusal: &Refusal) -> &'static str {
     }
 }
 
-/// Waits until a case may have changed: whatever happens to others wakes nobody. False when the service stops.
-async fn may_have_changed(changes: &mut Receiver<Uuid>, case: Uuid) -> bool {
+/// Waits until a case may have changed, here or within that time elsewhere: whatever happens to others wakes nobody.
+/// False when the service stops.
+async fn may_have_changed(changes: &mut Receiver<Uuid>, case: Uuid, elsewhere: Duration) -> bool {
     let changed = async {
         loop {
             match changes.recv().await {
@@ -318,7 +322,7 @@ async fn may_have_changed(changes: &mut Receiver<Uuid>, case: Uuid) -> bool {
             }
         }
     };
-    tokio::time::timeout(LOOK_AGAIN, changed).await.unwrap_or(true)
+    tokio::time::timeout(elsewhere, changed).await.unwrap_or(true)
 }
 
 fn refusal(error: Error) -> Status {
@@ -340,5 +344,31 @@ fn refusal(error: Error) -> Status {
             refuse::invalid(vec![("page.token".into(), error.to_string())])
         }
         error => refuse::internal(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast::Sender;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_case_itself_the_time_and_the_end_wake_a_watch() {
+        let (soon, never) = (Duration::from_millis(20), Duration::from_secs(3_600));
+        let (case, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let changes = Sender::new(2);
+        let mut ear = changes.subscribe();
+
+        changes.send(other).unwrap();
+        assert!(timeout(soon, may_have_changed(&mut ear, case, never)).await.is_err(), "another case");
+        changes.send(case).unwrap();
+        assert!(may_have_changed(&mut ear, case, never).await);
+        assert!(may_have_changed(&mut ear, case, soon).await, "another process may have changed it");
+        (0..3).for_each(|_| drop(changes.send(other)));
+        assert!(may_have_changed(&mut ear, case, never).await, "it fell behind");
+        drop(changes);
+        while may_have_changed(&mut ear, case, never).await {}
     }
 }

@@ -1,6 +1,7 @@
 //! What other services say of cases: submissions to open, desks, due times, and clocks that ask the system to act.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler};
@@ -27,6 +28,8 @@ pub(crate) struct Hear {
     clock: Clock,
     /// The clocks within which something can be done, of all packages.
     windows: BTreeSet<String>,
+    /// The cases that events have changed and of which nobody who watches has been told: they are once it is committed.
+    changed: Mutex<BTreeSet<Uuid>>,
 }
 
 /// What an event says, as far as cases care.
@@ -57,14 +60,14 @@ impl Handler for Hear {
         for (event, heard) in heard {
             event.cause(NAME, || self.hear(&mut session, event, heard)).map_err(unusable)?;
         }
-        session.save(tx).await.map_err(unusable)
+        let changed = session.save(tx).await.map_err(unusable)?;
+        self.changed().extend(changed);
+        Ok(())
     }
 
-    fn committed(&self, events: &[Event]) {
-        self.core.tell(events.iter().flat_map(|event| {
-            let heard = self.read(event).unwrap_or_default();
-            heard.iter().flat_map(Heard::of).chain(event.subject.parse().ok()).collect::<Vec<_>>()
-        }));
+    fn committed(&self, _: &[Event]) {
+        let changed = std::mem::take(&mut *self.changed());
+        self.core.tell(changed.into_iter());
     }
 }
 
@@ -81,23 +84,25 @@ impl Heard {
 impl Hear {
     pub(crate) fn new(core: Core, clock: Clock) -> Self {
         let windows = core.catalog.windows().map(str::to_owned).collect();
-        Self { core, clock, windows }
+        Self { core, clock, windows, changed: Mutex::default() }
+    }
+
+    fn changed(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hear(&self, session: &mut Session<'_>, event: &Event, heard: Heard) -> Result<(), Error> {
         match heard {
             Heard::Submitted(submitted) => open(session, &self.core.catalog, *submitted, self.clock.now()),
             Heard::Desk(case, task) => {
-                if let Some(row) = session.row(case) {
+                session.change(case, |row| {
                     (row.queue, row.assignee) =
                         if task.open { (task.queue, task.assignee) } else { Default::default() };
-                }
+                });
                 Ok(())
             }
             Heard::Clock(case, clock) => {
-                if let Some(row) = session.row(case) {
-                    show(row, &clock);
-                }
+                session.change(case, |row| show(row, &clock));
                 Ok(())
             }
             Heard::Asked(case, action) => self.act(session, case, event, action),
@@ -152,8 +157,7 @@ impl Hear {
 }
 
 fn show(row: &mut case::Model, clock: &ClockState) {
-    let open = ["running", "paused"].contains(&clock.phase.as_str());
-    let due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| open);
+    let due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| clock.is_open());
     if clock.clock == SHOWN {
         row.due_at = due_at.map(to_db);
         row.breached = clock.breached_at.is_some();

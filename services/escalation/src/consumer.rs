@@ -8,6 +8,7 @@ use masar_proto::events::v1::{CaseChanged, ClockMarked, RegistryChanged};
 use masar_proto::kinds;
 use sea_orm::DatabaseTransaction;
 
+use crate::NAME;
 use crate::app::{Core, Error, Heard, needed};
 
 pub(crate) struct Hear {
@@ -39,10 +40,12 @@ impl Handler for Hear {
                 }
                 kinds::CASE_OPENED | kinds::CASE_CHANGED => {
                     let case = event.decode::<CaseChanged>()?.case;
-                    heard.case(case.ok_or_else(|| event.unreadable("it has no case"))?).map_err(unusable)?;
+                    let case = case.ok_or_else(|| event.unreadable("it has no case"))?;
+                    event.cause(NAME, || heard.case(case)).map_err(unusable)?;
                 }
                 kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
-                    heard.mark(event.decode::<ClockMarked>()?).map_err(unusable)?;
+                    let marked = event.decode::<ClockMarked>()?;
+                    event.cause(NAME, || heard.mark(marked)).map_err(unusable)?;
                 }
                 _ => {}
             }

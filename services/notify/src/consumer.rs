@@ -9,6 +9,7 @@ use masar_proto::events::v1::RegistryChanged;
 use masar_proto::kinds;
 use masar_store::insert_new;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
+use tracing::Span;
 
 use crate::NAME;
 use crate::app::{Core, Occasion, told};
@@ -37,19 +38,22 @@ impl Handler for Hear {
         let tenants: BTreeSet<_> = occasions.iter().map(|occasion| occasion.case.tenant.as_str()).collect();
         let webhooks = webhook::of(tx, tenants).await?;
         // Whoever is meant twice by one message gets it once.
-        let deliveries: BTreeMap<_, _> = occasions
-            .iter()
-            .flat_map(|occasion| {
-                let entity = entities.get(&occasion.case.tenant);
-                occasion.event.cause(NAME, || self.core.deliveries(occasion, entity, &webhooks))
-            })
-            .map(|delivery| (delivery.id, delivery))
-            .collect();
+        let (mut deliveries, mut causes) = (BTreeMap::new(), BTreeMap::new());
+        for occasion in &occasions {
+            let entity = entities.get(&occasion.case.tenant);
+            occasion.event.cause(NAME, || {
+                for delivery in self.core.deliveries(occasion, entity, &webhooks) {
+                    causes.insert(delivery.id, Span::current());
+                    deliveries.insert(delivery.id, delivery);
+                }
+            });
+        }
         let rows =
             deliveries.into_values().map(|delivery| delivery.into_active_model().reset_all()).collect();
         let new = insert_new(tx, rows, [delivery::Column::Id]).await?;
         // A clock that waits for a message hears at once that it can reach nobody.
-        self.outbox.put(tx, new.iter().filter_map(told).collect()).await
+        let events = new.iter().filter_map(|delivery| causes.get(&delivery.id)?.in_scope(|| told(delivery)));
+        self.outbox.put(tx, events.collect()).await
     }
 
     fn committed(&self, _: &[Event]) {

@@ -13,6 +13,7 @@ use masar_store::{Error, Store};
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::told;
@@ -115,7 +116,9 @@ impl Courier {
         let taken = delivery::claim(&self.store, self.channel, under_way.ids(), (now, until), room).await?;
         for delivery in taken {
             let (courier, id) = (Arc::clone(self), delivery.id);
-            let attempt = under_way.attempts.spawn(async move { courier.attempt(delivery, now).await });
+            let span = tracing::info_span!("deliver", channel = self.channel, delivery = %id);
+            let attempt = async move { courier.attempt(delivery, now).await }.instrument(span);
+            let attempt = under_way.attempts.spawn(attempt);
             under_way.deliveries.insert(attempt.id(), id);
         }
         Ok(())

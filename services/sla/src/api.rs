@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt};
 use masar_clock::{Clock as Folded, Entry, Event as ClockEvent};
 use masar_domain::Importance;
 use masar_proto::common::v1::{Importance as ImportanceCode, PageResponse};
-use masar_proto::events::v1::Calendar as CalendarText;
+use masar_proto::events::v1::{Calendar as CalendarText, ClockState};
 use masar_proto::sla::v1 as api;
 use masar_proto::sla::v1::sla_service_server::SlaService;
 use masar_proto::time;
@@ -179,9 +179,9 @@ impl SlaService for Api {
 fn filter(tenant: String, request: &api::ListClocksRequest) -> Condition {
     let mut filter = Condition::all().add(Column::Tenant.eq(tenant));
     filter = match request.phase.as_str() {
-        "" => filter.add(Column::Phase.is_in(["running", "paused"])),
+        "" => filter.add(Column::Phase.is_in(ClockState::OPEN)),
         "breached" => {
-            filter.add(Column::Phase.is_in(["running", "paused"])).add(Column::BreachedAt.is_not_null())
+            filter.add(Column::Phase.is_in(ClockState::OPEN)).add(Column::BreachedAt.is_not_null())
         }
         phase => filter.add(Column::Phase.eq(phase)),
     };
@@ -246,6 +246,8 @@ fn ledger(row: &Model, calendars: &Compiled) -> Result<Vec<api::LedgerEntry>, St
 fn at_risk(row: &Model, mark: Option<String>, at: jiff::Timestamp) -> Result<api::AtRisk, Status> {
     let what = match mark.as_deref() {
         None => "changed",
+        // When the time for something is over, nothing is broken.
+        Some(mark) if mark.starts_with("breach") && row.is_window() => "changed",
         Some(mark) if mark.starts_with("breach") => "breached",
         Some(_) => "warned",
     };

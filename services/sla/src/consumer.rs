@@ -29,7 +29,7 @@ impl Handler for Hear {
             self.keeper.promises.hear(changed).map_err(BusError::Unusable)?;
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
-        let early = told::take(tx, &cases).await?;
+        let early = told::take(tx, &cases, self.keeper.clock.now()).await?;
         let rows = clock::Entity::find()
             .filter(clock::Column::CaseId.is_in(cases))
             .order_by_asc(clock::Column::Id)

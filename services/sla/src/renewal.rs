@@ -6,12 +6,12 @@ use std::time::Duration;
 use masar_clock::CalendarRef;
 use masar_runtime::Clock;
 use masar_store::Store;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::QuerySelect;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app::{Error, Keeper, Session, open_phases};
-use crate::store::clock::{Column, Entity};
+use crate::app::{Error, Keeper, Session};
+use crate::store::clock;
 
 /// Clocks of one transaction.
 const MOST: u64 = 500;
@@ -61,17 +61,7 @@ impl Renewal {
         after: Uuid,
     ) -> Result<Option<Uuid>, Error> {
         let tx = self.store.begin().await?;
-        let behind = Entity::find()
-            .filter(Column::Id.gt(after))
-            .filter(Column::Tenant.eq(tenant))
-            .filter(Column::Phase.is_in(open_phases()))
-            .filter(Column::Calendar.eq(calendar.name.as_str()))
-            .filter(Column::CalendarVersion.lt(calendar.version.cast_signed()))
-            .order_by_asc(Column::Id)
-            .limit(MOST)
-            .lock_exclusive()
-            .all(&tx)
-            .await?;
+        let behind = clock::behind(tenant, calendar, after).limit(MOST).lock_exclusive().all(&tx).await?;
         let Some(last) = behind.last().map(|row| row.id) else { return Ok(None) };
         let now = self.clock.now();
         let mut session = Session::new(&self.keeper, behind.clone());

@@ -9,6 +9,7 @@ use masar_store::time::{from_db, to_db};
 use sea_orm::sea_query::{LockBehavior, LockType};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::app::{Error, Keeper, Session};
 use crate::store::clock;
@@ -48,7 +49,7 @@ impl Timers {
             return Ok(());
         };
         tokio::select! {
-            () = self.clock.sleep_until(from_db(at)) => while self.fire().await? {},
+            () = self.clock.sleep_until(from_db(at)) => while self.fire().instrument(tracing::info_span!("fire")).await? {},
             () = self.keeper.timers.notified() => {}
         }
         Ok(())

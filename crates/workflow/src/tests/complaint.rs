@@ -194,11 +194,14 @@ fn clocks_follow_the_case() {
         ),
         (
             &["set_importance by triage_officer"],
+            // Those with one target for all too: an agreement may tell the degrees of importance apart.
             &[
+                "ack:retarget(15 minutes)",
                 "first_response:retarget(1 business_day)",
                 "inactivity:retarget(1 business_day)",
                 "progress_update:retarget(3 business_days)",
                 "response:retarget(5 business_days)",
+                "whole_life:retarget(60 business_days)",
             ],
         ),
         (

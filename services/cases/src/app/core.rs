@@ -88,11 +88,14 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// A case of this session, to be changed.
-    pub(crate) fn row(&mut self, id: Uuid) -> Option<&mut case::Model> {
-        let row = self.rows.get_mut(&id)?;
-        self.changed.insert(id);
-        Some(row)
+    /// Changes the row of a case of this session. One that stays as it was is neither written nor shown anew.
+    pub(crate) fn change(&mut self, id: Uuid, change: impl FnOnce(&mut case::Model)) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        let before = row.clone();
+        change(row);
+        if *row != before {
+            self.changed.insert(id);
+        }
     }
 
     /// Takes a new case in with its first event.
@@ -224,7 +227,8 @@ impl<'a> Session<'a> {
     }
 
     fn note(&mut self, id: Uuid, kind: &str, at: jiff::Timestamp, actor: &str, action: String, text: String) {
-        let Some(row) = self.row(id) else { return };
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        self.changed.insert(id);
         row.entries += 1;
         let (number, state) = (row.entries, row.state.clone());
         self.entries.push(entry::ActiveModel {
@@ -241,8 +245,8 @@ impl<'a> Session<'a> {
         });
     }
 
-    /// Writes all that changed, in a handful of statements.
-    pub(crate) async fn save(self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    /// Writes all that changed, in a handful of statements, and says which cases did.
+    pub(crate) async fn save(self, tx: &DatabaseTransaction) -> Result<BTreeSet<Uuid>, Error> {
         let Self { core, mut rows, folds, changed, moved, entries, links, events } = self;
         save_all(tx, changed.iter().filter_map(|id| rows.remove(id)).collect()).await?;
         save_all(tx, fold::rows(moved.iter().filter_map(|id| folds.get(id)))?).await?;
@@ -250,6 +254,6 @@ impl<'a> Session<'a> {
         let key = [link::Column::CaseId, link::Column::Link, link::Column::OtherId];
         masar_store::insert_new(tx, links, key).await?;
         core.outbox.put(tx, events).await?;
-        Ok(())
+        Ok(changed)
     }
 }

@@ -34,17 +34,17 @@ impl Core {
         let tenants = cases.values().map(|case| case.tenant.as_str()).collect();
         let entities: HashMap<String, RegistryChanged> = kept(tx, tenants).await?;
         let now = self.clock.now();
-        let mut raised = Vec::new();
+        let (mut raised, mut events) = (Vec::new(), Vec::new());
         for marked in marks {
             let Some(case) = cases.get(&marked.case) else { continue };
             let people =
                 entities.get(&case.tenant).map(|entity| entity.people.as_slice()).unwrap_or_default();
-            raised.extend(self.levels(marked, case, people, now, &mut fired)?);
+            let levels = self.levels(marked, case, people, now, &mut fired)?;
+            let event = |row| told(kinds::ESCALATION_RAISED, row, Some(case.clone()), now);
+            marked.span.in_scope(|| events.extend(levels.iter().map(event)));
+            raised.extend(levels);
         }
-        let event = |row: &escalation::Model| {
-            told(kinds::ESCALATION_RAISED, row, cases.get(&row.case_id).cloned(), now)
-        };
-        self.outbox.put(tx, raised.iter().map(event).collect()).await?;
+        self.outbox.put(tx, events).await?;
         queued::insert(tx, &raised).await?;
         Ok(escalation::insert(tx, raised).await?)
     }

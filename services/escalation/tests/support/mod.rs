@@ -46,6 +46,8 @@ pub(crate) struct Bench {
     deliveries: Receiver<Delivery>,
     heard: HashSet<Uuid>,
     events: VecDeque<Event>,
+    /// What causes the events of the others, as a W3C trace context.
+    pub(crate) traceparent: Option<String>,
 }
 
 impl Bench {
@@ -55,7 +57,20 @@ impl Bench {
         let (module, desk, stop, workers) = run(&url, Arc::clone(&transport), clock.clone()).await?;
         let deliveries = transport.subscribe(EAR, &[NAME]).await?;
         let (heard, events) = (HashSet::new(), VecDeque::new());
-        Ok(Self { url, transport, clock, hand, module, desk, stop, workers, deliveries, heard, events })
+        Ok(Self {
+            url,
+            transport,
+            clock,
+            hand,
+            module,
+            desk,
+            stop,
+            workers,
+            deliveries,
+            heard,
+            events,
+            traceparent: None,
+        })
     }
 
     /// Ends the service and starts it again on the same database.
@@ -75,6 +90,7 @@ impl Bench {
     }
 
     async fn publish(&self, source: &str, event: Event) -> Result<()> {
+        let event = Event { traceparent: self.traceparent.clone(), ..event };
         let partition = partition_of(&event.subject);
         let message =
             Message { id: Uuid::now_v7(), source: source.to_owned(), partition, events: vec![event] };
@@ -131,14 +147,20 @@ impl Bench {
         self.publish("sla", Event::new(kind, &case.tenant, &case.case_id, self.clock.now(), &marked)).await
     }
 
-    /// The next event that the service tells, each once.
+    /// What the service tells next.
     pub(crate) async fn told(&mut self) -> Result<(String, EscalationRaised)> {
+        let event = self.event().await?;
+        let message: EscalationRaised = event.decode()?;
+        assert_eq!((&event.subject, &event.tenant), (&message.case_id, &message.tenant));
+        Ok((event.kind, message))
+    }
+
+    /// The next event of the service, each once.
+    pub(crate) async fn event(&mut self) -> Result<Event> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 if self.heard.insert(event.id) {
-                    let message: EscalationRaised = event.decode()?;
-                    assert_eq!((&event.subject, &event.tenant), (&message.case_id, &message.tenant));
-                    return Ok((event.kind, message));
+                    return Ok(event);
                 }
                 continue;
             }

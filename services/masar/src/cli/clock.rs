@@ -1,9 +1,11 @@
 //! `masar clock`: how long may it take?
 
+use std::fmt::Write;
+
 use anyhow::Result;
 use clap::Subcommand;
 use jiff::Timestamp;
-use masar_proto::common::v1::PageRequest;
+use masar_proto::common::v1::{PageRequest, TimeRange};
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use masar_proto::sla::v1::{Clock, GetCaseClocksRequest, ListClocksRequest, PreviewDueRequest};
 use masar_proto::time;
@@ -24,9 +26,21 @@ pub(crate) enum Command {
         /// Only the clocks of this code, such as response.
         #[arg(long, default_value = "")]
         clock: String,
+        /// Only the clocks of the cases in this queue.
+        #[arg(long, default_value = "")]
+        queue: String,
+        /// Only those due at this time or later, with its offset: `2026-11-15T00:00:00+03:00`.
+        #[arg(long)]
+        due_from: Option<Timestamp>,
+        /// Only those due before this time.
+        #[arg(long)]
+        due_to: Option<Timestamp>,
         /// Clocks of a page, at most 500.
         #[arg(long, default_value_t = 50)]
         size: u32,
+        /// Token of the page, from the one before.
+        #[arg(long, default_value = "")]
+        page: String,
     },
     /// Every clock of a case, with its ledger.
     Show {
@@ -47,17 +61,17 @@ pub(crate) enum Command {
     },
 }
 
+type Client = SlaServiceClient<super::client::Asking>;
+
 /// Answers.
 pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
     let mut client = SlaServiceClient::new(connect(access).await?);
     match command {
         Command::Due(arguments) => due::run(arguments),
-        Command::List { phase, clock, size } => {
-            let page = Some(PageRequest { size, token: String::new() });
-            let request = ListClocksRequest { page, phase, clock, ..ListClocksRequest::default() };
-            let found = client.list_clocks(request).await.map_err(|status| refused(&status))?.into_inner();
-            let text = clocks(&found.clocks);
-            Answer::of(&found, "masar.sla.v1.ListClocksResponse", text)
+        Command::List { phase, clock, queue, due_from, due_to, size, page } => {
+            let page = Some(PageRequest { size, token: page });
+            let due = Some(TimeRange { from: due_from.map(time::to_proto), to: due_to.map(time::to_proto) });
+            list(client, ListClocksRequest { page, phase, due, queue, clock }).await
         }
         Command::Show { case } => {
             let request = GetCaseClocksRequest { case };
@@ -88,6 +102,16 @@ pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
             Answer::of(&found, "masar.sla.v1.PreviewDueResponse", text)
         }
     }
+}
+
+async fn list(mut client: Client, request: ListClocksRequest) -> Result<Answer> {
+    let found = client.list_clocks(request).await.map_err(|status| refused(&status))?.into_inner();
+    let mut text = clocks(&found.clocks);
+    let next = found.page.as_ref().map(|page| page.next_token.as_str()).unwrap_or_default();
+    if !next.is_empty() {
+        writeln!(text, "more: --page {next}")?;
+    }
+    Answer::of(&found, "masar.sla.v1.ListClocksResponse", text)
 }
 
 fn clocks(clocks: &[Clock]) -> String {

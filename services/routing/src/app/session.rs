@@ -133,8 +133,7 @@ impl<'a> Session<'a> {
     pub(crate) fn due(&mut self, case: Uuid, clock: Option<&ClockState>) {
         let Some(clock) = clock.filter(|clock| clock.clock == URGENT) else { return };
         let Some(task) = self.rows.get_mut(&case) else { return };
-        let open = ["running", "paused"].contains(&clock.phase.as_str());
-        task.due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| open).map(to_db);
+        task.due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| clock.is_open()).map(to_db);
         task.breached = clock.breached_at.is_some();
         task.rank();
         self.changed.insert(case);

@@ -25,9 +25,6 @@ use crate::store::{clock, told};
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
 
-/// The kind of clocks that promise nothing to anybody.
-const WINDOW: &str = "window";
-
 /// What everything that changes clocks needs.
 pub(crate) struct Keeper {
     pub(crate) outbox: Outbox,
@@ -58,7 +55,7 @@ impl Keeper {
 
 /// The clocks of one transaction.
 pub(crate) struct Session<'a> {
-    keeper: &'a Keeper,
+    pub(super) keeper: &'a Keeper,
     /// By case; the runs of each clock in order.
     pub(super) rows: HashMap<Uuid, Vec<clock::Model>>,
     changed: BTreeSet<Uuid>,
@@ -101,13 +98,7 @@ impl<'a> Session<'a> {
             Operation::Start => return self.start(id, case, effect, at),
             Operation::Pause => (ClockEvent::Paused { reason: effect.reason.clone() }, kinds::CLOCK_PAUSED),
             Operation::Resume => (ClockEvent::Resumed, kinds::CLOCK_RESUMED),
-            Operation::Retarget => {
-                let importance = importance(case);
-                let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
-                let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
-                let (not_after, cause) = (planned(effect)?, effect.reason.clone());
-                (ClockEvent::Retargeted { target, not_after, cause }, kinds::CLOCK_RETARGETED)
-            }
+            Operation::Retarget => return self.retarget(id, case, effect, at),
             Operation::Extend => {
                 let (by, reason) = (target(&effect.target)?, effect.reason.clone());
                 (
@@ -123,22 +114,7 @@ impl<'a> Session<'a> {
                 return Err(Error::Text("a clock effect without an operation".to_owned()));
             }
         };
-        let marks = (effect.operation() == Operation::Retarget).then_some(effect.marks.as_slice());
-        let open = self
-            .rows
-            .get_mut(&id)
-            .into_iter()
-            .flatten()
-            .rfind(|row| row.clock == effect.clock && is_open(row));
-        let Some(row) = open else {
-            // It never started: no target, no calendar, or handled elsewhere before.
-            return Ok(());
-        };
-        if let Some(marks) = marks {
-            row.marks = serde_json::to_value(marks)?;
-            importance(case).as_str().clone_into(&mut row.importance);
-        }
-        let row = row.clone();
+        let Some(row) = self.open_run(id, &effect.clock).cloned() else { return Ok(()) };
         match self.add(row, event, at, kind) {
             // A grant that comes too late is no failure of the bus: the promise stands as it was (T9).
             Err(Error::Clock { clock, error }) if effect.operation() == Operation::Extend => {
@@ -149,6 +125,39 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The run of a clock that is under way. There is none of one that never started: no target, no calendar, or handled
+    /// elsewhere before.
+    fn open_run(&mut self, case: Uuid, clock: &str) -> Option<&mut clock::Model> {
+        let mut runs = self.rows.get_mut(&case)?.iter_mut();
+        runs.rfind(|row| row.clock == clock && row.is_open())
+    }
+
+    /// Another importance or another plan: what is promised from now on (T6).
+    fn retarget(
+        &mut self,
+        id: Uuid,
+        case: &CaseSnapshot,
+        effect: &ClockEffect,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let importance = importance(case);
+        let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
+        let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
+        let (not_after, marks) = (planned(effect)?, serde_json::to_value(&effect.marks)?);
+        let Some(row) = self.open_run(id, &effect.clock) else { return Ok(()) };
+        let same = row.marks == marks && promised(row)? == Some((target, not_after));
+        importance.as_str().clone_into(&mut row.importance);
+        row.marks = marks;
+        let row = row.clone();
+        if same {
+            // The promise stands as it is; only whom its marks tell goes by the importance.
+            self.keep(row);
+            return Ok(());
+        }
+        let cause = effect.reason.clone();
+        self.add(row, ClockEvent::Retargeted { target, not_after, cause }, at, kinds::CLOCK_RETARGETED)
+    }
+
     fn start(
         &mut self,
         id: Uuid,
@@ -156,9 +165,9 @@ impl<'a> Session<'a> {
         effect: &ClockEffect,
         at: Timestamp,
     ) -> Result<(), Error> {
-        let runs = self.rows.entry(id).or_default();
-        let run = runs.iter().filter(|row| row.clock == effect.clock).count();
-        if let Some(open) = runs.iter().rfind(|row| row.clock == effect.clock && is_open(row)).cloned() {
+        let runs = self.rows.get(&id).into_iter().flatten();
+        let run = runs.filter(|row| row.clock == effect.clock).count();
+        if let Some(open) = self.open_run(id, &effect.clock).cloned() {
             self.add(open, ClockEvent::Stopped { reason: None }, at, kinds::CLOCK_COMPLETED)?;
         }
         let Some(calendar) = self.keeper.promises.calendar_of(case) else {
@@ -249,7 +258,7 @@ impl<'a> Session<'a> {
         self.fired.insert(row.id, marked.mark);
         self.keep(row.clone());
         // A time in which something may be done is over then; there is nobody who must still do anything.
-        if mark == Mark::Breach && row.kind == WINDOW {
+        if mark == Mark::Breach && row.is_window() {
             self.add(row, ClockEvent::Stopped { reason: None }, now, kinds::CLOCK_COMPLETED)?;
         }
         Ok(())
@@ -294,7 +303,7 @@ impl<'a> Session<'a> {
         let next = folded.marks_due(&marks, calendars.as_ref()).map_err(wrong)?.into_iter().next();
         row.due_at = to_db(folded.due_at(calendars.as_ref()).map_err(wrong)?);
         let breach = folded.breach_by(at, calendars.as_ref()).map_err(wrong)?;
-        row.breached_at = breach.map(|breach| to_db(breach.at));
+        row.breached_at = breach.filter(|_| !row.is_window()).map(|breach| to_db(breach.at));
         row.phase = phase(folded.phase()).to_owned();
         row.version = i64::try_from(ledger.len()).unwrap_or(i64::MAX);
         row.ledger = serde_json::to_value(&ledger)?;
@@ -314,7 +323,7 @@ impl<'a> Session<'a> {
 
     /// The queue of a case's clocks, as routing says.
     pub(crate) fn queue(&mut self, case: Uuid, queue: &str) {
-        for row in self.rows.get_mut(&case).into_iter().flatten().filter(|row| is_open(row)) {
+        for row in self.rows.get_mut(&case).into_iter().flatten().filter(|row| row.is_open()) {
             queue.clone_into(&mut row.queue);
             self.changed.insert(row.id);
         }
@@ -325,7 +334,7 @@ impl<'a> Session<'a> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;
-        told::keep(tx, self.early.into_values().collect()).await?;
+        told::keep(tx, self.early.into_values().collect(), self.keeper.clock.now()).await?;
         self.keeper.outbox.put(tx, self.events).await?;
         Ok(changed
             .into_iter()
@@ -335,16 +344,7 @@ impl<'a> Session<'a> {
     }
 }
 
-pub(super) fn is_open(row: &clock::Model) -> bool {
-    open_phases().contains(&row.phase.as_str())
-}
-
-/// The phases of a clock that still counts, or will.
-pub(crate) fn open_phases() -> [&'static str; 2] {
-    [phase(Phase::Running), phase(Phase::Paused)]
-}
-
-pub(crate) fn phase(phase: Phase) -> &'static str {
+fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Running => "running",
         Phase::Paused => "paused",
@@ -362,6 +362,17 @@ fn importance(case: &CaseSnapshot) -> Importance {
 
 fn target(text: &str) -> Result<Target, Error> {
     text.parse().map_err(|error: masar_worktime::Error| Error::Text(error.to_string()))
+}
+
+/// The target and the plan that the ledger of a clock last named.
+fn promised(row: &clock::Model) -> Result<Option<(Target, Option<Date>)>, Error> {
+    let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
+    Ok(ledger.into_iter().rev().find_map(|entry| match entry.event {
+        ClockEvent::Started { target, not_after, .. } | ClockEvent::Retargeted { target, not_after, .. } => {
+            Some((target, not_after))
+        }
+        _ => None,
+    }))
 }
 
 /// The day that was planned, if one was.
@@ -410,4 +421,16 @@ pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
         }
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_count_are_open_for_all_services() {
+        let phases = [Phase::Running, Phase::Paused, Phase::Stopped, Phase::Cancelled];
+        let is_open = |of| ClockState { phase: phase(of).to_owned(), ..ClockState::default() }.is_open();
+        assert_eq!(phases.map(is_open), [true, true, false, false]);
+    }
 }

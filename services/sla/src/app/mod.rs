@@ -4,7 +4,7 @@ mod keeper;
 mod promises;
 mod told;
 
-pub(crate) use keeper::{Changed, Keeper, Session, open_phases, state};
+pub(crate) use keeper::{Changed, Keeper, Session, state};
 pub(crate) use promises::{Compiled, Promises};
 
 /// Why a clock was not changed.

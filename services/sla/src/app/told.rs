@@ -1,19 +1,19 @@
 //! Clocks that stop when somebody was really told, such as the acknowledgement (section 4.3).
 
+use jiff::Timestamp;
 use masar_clock::{Entry, Event as ClockEvent};
 use masar_proto::events::v1::{ClockEffect, MessageTold};
 use masar_proto::{kinds, time};
 use masar_store::time::{from_db, to_db};
 use uuid::Uuid;
 
-use super::keeper::is_open;
 use super::{Error, Session};
 use crate::store::{clock, told};
 
 impl Session<'_> {
     /// A message was delivered, or there is nobody to tell: the clock that waits for it stops, or will when it starts.
     pub(crate) fn told(&mut self, message: &MessageTold) -> Result<(), Error> {
-        let told = read(message)?;
+        let told = read(message, self.keeper.clock.now())?;
         if !self.stop_told(&told)? {
             self.early.insert((told.case_id, told.template.clone()), told);
         }
@@ -30,24 +30,26 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Stops the open run that waits for the message. False when there is none.
+    /// Finds the run during which the message was asked for, and stops it if it is open. False when there is none.
     fn stop_told(&mut self, told: &told::Model) -> Result<bool, Error> {
         let rows = self.rows.get(&told.case_id).into_iter().flatten();
-        let waiting: Vec<_> =
-            rows.filter(|row| is_open(row) && awaits(row, &told.template)).cloned().collect();
-        let mut stopped = false;
+        let waiting: Vec<_> = rows.filter(|row| awaits(row, &told.template)).cloned().collect();
+        let mut found = false;
         for row in waiting {
-            if started_at(&row)?.is_some_and(|started| to_db(started) <= told.asked_at) {
+            if !asked_during(&row, told)? {
+                continue;
+            }
+            found = true;
+            if row.is_open() {
                 let event = ClockEvent::Stopped { reason: Some(told.reason.clone()) };
                 self.add(row, event, from_db(told.at), kinds::CLOCK_COMPLETED)?;
-                stopped = true;
             }
         }
-        Ok(stopped)
+        Ok(found)
     }
 }
 
-fn read(message: &MessageTold) -> Result<told::Model, Error> {
+fn read(message: &MessageTold, now: Timestamp) -> Result<told::Model, Error> {
     let unreadable = || Error::Text(format!("a message of the case `{}` without its times", message.case_id));
     let at = time::from_proto(message.at.as_ref()).ok_or_else(unreadable)?;
     let asked_at = time::from_proto(message.asked_at.as_ref()).ok_or_else(unreadable)?;
@@ -57,6 +59,7 @@ fn read(message: &MessageTold) -> Result<told::Model, Error> {
         template: template.clone(),
         asked_at: to_db(asked_at),
         at: to_db(at),
+        heard_at: to_db(now),
         reason: match message.obstacle.as_str() {
             "" => format!("`{template}` was delivered by {channel}"),
             obstacle => format!("`{template}` has nobody to reach: {obstacle}"),
@@ -68,7 +71,12 @@ fn awaits(row: &clock::Model, template: &str) -> bool {
     row.messages.as_array().is_some_and(|messages| messages.iter().any(|message| message == template))
 }
 
-fn started_at(row: &clock::Model) -> Result<Option<jiff::Timestamp>, Error> {
+/// True when the message was asked for after the run had started and, if it has ended, before that: what is asked for
+/// at its end is for the run that follows.
+fn asked_during(row: &clock::Model, told: &told::Model) -> Result<bool, Error> {
     let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
-    Ok(ledger.first().map(|entry| entry.at))
+    let [Some(started), Some(last)] = [ledger.first(), ledger.last()].map(|entry| Some(to_db(entry?.at))) else {
+        return Ok(false);
+    };
+    Ok(started <= told.asked_at && (row.is_open() || told.asked_at < last))
 }

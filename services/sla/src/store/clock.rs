@@ -1,7 +1,11 @@
 //! Clocks: the ledger, which is the truth, and the columns that lists and timers ask for.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use masar_clock::CalendarRef;
+use masar_proto::events::v1::ClockState;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Expr;
+use sea_orm::{QueryOrder, Select};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "clocks")]
@@ -25,6 +29,7 @@ pub struct Model {
     pub calendar: String,
     pub calendar_version: i32,
     pub due_at: ChronoDateTimeUtc,
+    /// Never set for a window.
     pub breached_at: Option<ChronoDateTimeUtc>,
     /// The marks that fire, as text.
     #[sea_orm(column_type = "JsonBinary")]
@@ -47,3 +52,54 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// True while it counts or stands still.
+    pub(crate) fn is_open(&self) -> bool {
+        ClockState::OPEN.contains(&self.phase.as_str())
+    }
+
+    /// True when it is nobody's promise.
+    pub(crate) fn is_window(&self) -> bool {
+        self.kind == ClockState::WINDOW
+    }
+}
+
+/// Clocks that count: word for word the condition of their index, so that looking for those to renew reads no others.
+const OPEN: &str = "phase IN ('running', 'paused')";
+
+/// The open clocks that count on an older version of a calendar and come after one, in the order of their ids.
+pub(crate) fn behind(tenant: &str, calendar: &CalendarRef, after: Uuid) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Id.gt(after))
+        .filter(Column::Tenant.eq(tenant))
+        .filter(Column::Calendar.eq(calendar.name.as_str()))
+        .filter(Column::CalendarVersion.lt(calendar.version.cast_signed()))
+        .filter(Expr::cust(OPEN))
+        .order_by_asc(Column::Id)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Result;
+    use masar_store::{DatabaseUrl, Store};
+    use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+
+    use super::*;
+    use crate::store::Migrator;
+
+    #[tokio::test]
+    async fn the_clocks_of_an_older_calendar_are_found_by_their_index() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let store = Store::connect(&DatabaseUrl::SqliteFolder(folder.path().to_owned()), crate::NAME).await?;
+        store.migrate::<Migrator>().await?;
+        let calendar = CalendarRef { name: "qa-gov-default".to_owned(), version: 2 };
+        let query = behind("DEMO-MUN", &calendar, Uuid::nil()).build(DbBackend::Sqlite).to_string();
+        let plan = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {query}"));
+        let steps = store.reader().query_all_raw(plan).await?;
+        let steps = steps.iter().map(|step| step.try_get::<String>("", "detail"));
+        let steps: Vec<_> = steps.collect::<Result<_, _>>()?;
+        assert!(steps.iter().any(|step| step.contains("clocks_calendar")), "{steps:?}");
+        Ok(())
+    }
+}

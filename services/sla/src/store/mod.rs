@@ -23,6 +23,8 @@ impl MigratorTrait for Migrator {
                 "CREATE INDEX clocks_case ON clocks (case_id)",
                 "CREATE INDEX clocks_next ON clocks (next_at) WHERE next_at IS NOT NULL",
                 "CREATE INDEX clocks_due ON clocks (tenant, phase, due_at, id)",
+                "CREATE INDEX clocks_calendar ON clocks (tenant, calendar, calendar_version, id) WHERE phase IN ('running', 'paused')",
+                "CREATE INDEX told_heard ON told (heard_at)",
             ],
             postgres: &[],
         }));

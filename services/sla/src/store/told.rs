@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use masar_store::insert_all;
+use masar_store::time::to_db;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ConnectionTrait, IntoActiveModel};
 
@@ -17,6 +19,8 @@ pub struct Model {
     /// When the case asked for it: a clock that starts later waits for another.
     pub asked_at: ChronoDateTimeUtc,
     pub at: ChronoDateTimeUtc,
+    /// When we heard of it.
+    pub heard_at: ChronoDateTimeUtc,
     /// What the ledger of the clock will say.
     #[sea_orm(column_type = "Text")]
     pub reason: String,
@@ -26,17 +30,38 @@ pub struct Model {
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Takes the messages of cases out of the table.
-pub(crate) async fn take<C: ConnectionTrait>(tx: &C, cases: &BTreeSet<Uuid>) -> Result<Vec<Model>, DbErr> {
+/// How long a message waits for its clock: as long as the bus remembers what it has brought.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
+
+/// Takes the messages of cases out of the table, and gives those that may still find their clock.
+pub(crate) async fn take<C: ConnectionTrait>(
+    tx: &C,
+    cases: &BTreeSet<Uuid>,
+    now: Timestamp,
+) -> Result<Vec<Model>, DbErr> {
     let of_cases = Column::CaseId.is_in(cases.iter().copied());
-    let rows = Entity::find().filter(of_cases.clone()).all(tx).await?;
+    let mut rows = Entity::find().filter(of_cases.clone()).all(tx).await?;
     if !rows.is_empty() {
         Entity::delete_many().filter(of_cases).exec(tx).await?;
     }
+    rows.retain(|told| told.heard_at >= oldest(now));
     Ok(rows)
 }
 
-/// Keeps messages for which no clock waits yet.
-pub(crate) async fn keep<C: ConnectionTrait>(tx: &C, told: Vec<Model>) -> Result<(), masar_store::Error> {
+/// Keeps messages for which no clock waits yet. What has waited in vain gives way to them.
+pub(crate) async fn keep<C: ConnectionTrait>(
+    tx: &C,
+    told: Vec<Model>,
+    now: Timestamp,
+) -> Result<(), masar_store::Error> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    Entity::delete_many().filter(Column::HeardAt.lt(oldest(now))).exec(tx).await?;
     insert_all(tx, told.into_iter().map(IntoActiveModel::into_active_model).collect()).await
+}
+
+/// When the oldest message that may still find its clock was heard of.
+fn oldest(now: Timestamp) -> ChronoDateTimeUtc {
+    to_db(now.saturating_sub(PATIENCE).unwrap_or(Timestamp::MIN))
 }

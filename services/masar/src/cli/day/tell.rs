@@ -17,9 +17,6 @@ use crate::cli::Answer;
 /// Clocks whose kept promises are worth a line; the others are kept in silence.
 const PROMISES: [&str; 2] = ["response", "first_response"];
 
-/// The kind of clocks that promise nothing: their end breaks no promise.
-const WINDOW: &str = "window";
-
 /// Tells what happens, and counts.
 #[derive(Default)]
 pub(super) struct Teller {
@@ -79,8 +76,9 @@ impl Teller {
         ))
     }
 
+    /// The end of a window breaks no promise.
     fn broken(&mut self, marked: &ClockMarked) -> Option<(String, String)> {
-        let clock = marked.clock.as_ref().filter(|clock| clock.kind != WINDOW)?;
+        let clock = marked.clock.as_ref().filter(|clock| !clock.is_window())?;
         self.count("promises_broken");
         Some((clock.case_id.clone(), format!("BROKEN: {} was due {}", clock.clock, due(clock))))
     }
