@@ -86,7 +86,7 @@ async fn a_message_of_a_run_that_has_ended_waits_for_no_other() -> Result<()> {
 async fn a_message_waits_for_its_clock_no_longer_than_the_bus_remembers() -> Result<()> {
     on_each_database(async |url| {
         let mut bench = Bench::start(url).await?;
-        let days = |days| at("07:00").checked_add(SignedDuration::from_hours(24 * days));
+        let days = |days: i64| at("07:00").checked_add(SignedDuration::from_hours(24 * days));
         bench.told("acknowledgement", ("07:00", "07:00"), "").await?;
         let early = std::mem::replace(&mut bench.case, new_case());
         bench.told("acknowledgement", ("07:00", "07:00"), "").await?;
