@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use masar::credentials::Credentials;
 use masar::platform::Ground;
 use masar::{demo, platform};
@@ -24,7 +24,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 
 /// A connection that says who asks.
 pub(crate) type Asking = InterceptedService<Channel, Who>;
@@ -147,6 +147,25 @@ pub(crate) async fn act(
     Ok(client.clone().transition(request).await?.into_inner().case.unwrap_or_default())
 }
 
+/// Reads a stream until it shows what the test waits for.
+pub(crate) async fn shown<T>(
+    what: &str,
+    stream: &mut Streaming<T>,
+    wanted: impl Fn(&T) -> bool,
+) -> Result<T> {
+    let until_there = async {
+        while let Some(message) = stream.message().await? {
+            if wanted(&message) {
+                return Ok(message);
+            }
+        }
+        bail!("the stream ended before it showed: {what}")
+    };
+    tokio::time::timeout(MOST, until_there).await.with_context(|| format!("never shown: {what}"))?
+}
+
+/// How long a test waits at most for what must happen.
+const MOST: Duration = Duration::from_secs(60);
 /// How often is asked whether something has happened: not so often that the asking holds it up.
 const PACE: Duration = Duration::from_millis(10);
 
@@ -164,7 +183,5 @@ where
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), until_there)
-        .await
-        .with_context(|| format!("never: {what}"))?
+    tokio::time::timeout(MOST, until_there).await.with_context(|| format!("never: {what}"))?
 }

@@ -117,7 +117,9 @@ impl Writer for Act {
     }
 
     fn committed(&self, answers: &[Result<task::Model, Error>]) {
-        self.core.tell(answers.iter().flatten().map(|task| task.queue.clone()));
+        // A task that was moved has left a queue that it no longer names: then any queue may have changed.
+        let queue = |task: &task::Model| if task.bounces == 0 { task.queue.clone() } else { String::new() };
+        self.core.tell(answers.iter().flatten().map(queue));
     }
 }
 

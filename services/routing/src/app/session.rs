@@ -69,8 +69,7 @@ impl<'a> Session<'a> {
                 (kinds::TASK_REROUTED, reason)
             }
         };
-        self.keep(task.clone(), kind, &actor, &reason, at);
-        Ok(task)
+        Ok(self.keep(task, kind, &actor, &reason, at))
     }
 
     fn task(&self, tenant: &str, which: &Which) -> Result<task::Model, Error> {
@@ -139,7 +138,15 @@ impl<'a> Session<'a> {
         self.changed.insert(case);
     }
 
-    fn keep(&mut self, mut task: task::Model, kind: &str, actor: &str, reason: &str, at: Timestamp) {
+    /// Keeps a task as its next version, which is told and returned.
+    fn keep(
+        &mut self,
+        mut task: task::Model,
+        kind: &str,
+        actor: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> task::Model {
         task.version += 1;
         let told = TaskChanged {
             case_id: task.case_id.to_string(),
@@ -156,7 +163,8 @@ impl<'a> Session<'a> {
         };
         self.events.push(Event::new(kind, &task.tenant, &task.case_id, at, &told));
         self.changed.insert(task.case_id);
-        self.rows.insert(task.case_id, task);
+        self.rows.insert(task.case_id, task.clone());
+        task
     }
 
     /// Writes all that changed, in a handful of statements, and says which queues did.
