@@ -24,7 +24,8 @@ async fn a_level_is_raised_within_the_trace_of_its_mark() -> Result<()> {
     on_each_database(async |url| {
         let mut bench = Bench::start(url).await?;
         bench.people(&everybody()).await?;
-        let [known, late] = [complaint(), CaseSnapshot { case_id: uuid::Uuid::now_v7().to_string(), ..complaint() }];
+        let [known, late] =
+            [complaint(), CaseSnapshot { case_id: uuid::Uuid::now_v7().to_string(), ..complaint() }];
         bench.case(&known).await?;
         within(&mut bench, TRACES[0]);
         bench.mark(&known, 1, "breach").await?;

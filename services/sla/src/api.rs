@@ -180,9 +180,7 @@ fn filter(tenant: String, request: &api::ListClocksRequest) -> Condition {
     let mut filter = Condition::all().add(Column::Tenant.eq(tenant));
     filter = match request.phase.as_str() {
         "" => filter.add(Column::Phase.is_in(ClockState::OPEN)),
-        "breached" => {
-            filter.add(Column::Phase.is_in(ClockState::OPEN)).add(Column::BreachedAt.is_not_null())
-        }
+        "breached" => filter.add(Column::Phase.is_in(ClockState::OPEN)).add(Column::BreachedAt.is_not_null()),
         phase => filter.add(Column::Phase.eq(phase)),
     };
     for (column, value) in [(Column::Queue, &request.queue), (Column::Clock, &request.clock)] {

@@ -74,7 +74,10 @@ async fn a_message_of_a_run_that_has_ended_waits_for_no_other() -> Result<()> {
         bench.told("acknowledgement", ("07:00", "07:02"), "").await?;
         // A second letter of the same message, and one that the case asks for later.
         bench.told("acknowledgement", ("07:00", "07:03"), "").await?;
-        assert_eq!((waiting(&bench).await?, bench.runs().await?), (0, vec![(at("07:02"), DELIVERED.to_owned())]));
+        assert_eq!(
+            (waiting(&bench).await?, bench.runs().await?),
+            (0, vec![(at("07:02"), DELIVERED.to_owned())])
+        );
         bench.told("acknowledgement", ("08:00", "08:01"), "").await?;
         assert_eq!(waiting(&bench).await?, 1);
         Ok(())

@@ -75,7 +75,8 @@ fn awaits(row: &clock::Model, template: &str) -> bool {
 /// at its end is for the run that follows.
 fn asked_during(row: &clock::Model, told: &told::Model) -> Result<bool, Error> {
     let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
-    let [Some(started), Some(last)] = [ledger.first(), ledger.last()].map(|entry| Some(to_db(entry?.at))) else {
+    let [Some(started), Some(last)] = [ledger.first(), ledger.last()].map(|entry| Some(to_db(entry?.at)))
+    else {
         return Ok(false);
     };
     Ok(started <= told.asked_at && (row.is_open() || told.asked_at < last))

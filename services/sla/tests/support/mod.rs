@@ -47,13 +47,8 @@ impl Bench {
         let (clock, hand) = Clock::manual(at("07:00"));
         let catalog = Arc::new(Catalog::shipped()?);
         let stop = CancellationToken::new();
-        let deps = Deps {
-            store: store.clone(),
-            transport: transport.clone(),
-            clock,
-            catalog,
-            doors: stop.clone(),
-        };
+        let deps =
+            Deps { store: store.clone(), transport: transport.clone(), clock, catalog, doors: stop.clone() };
         let (module, _) = build(deps).await.map_err(anyhow::Error::from_boxed)?;
         let peer = Peer::here(&module);
         let mut workers = JoinSet::new();
