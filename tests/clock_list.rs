@@ -39,7 +39,7 @@ async fn clocks_are_listed_by_page_queue_and_due_time() -> Result<()> {
         // The second is a day later, and with another desk.
         for (name, day, department) in [("L-1", SUNDAY, None), ("L-2", MONDAY, Some("TRF-LICENCE"))] {
             hand.advance_to(day.parse()?);
-            let mut form = json!({"channel": "email", "language": "en", "service": "TRF-S01", "subject": "Late", "description": "Late"});
+            let mut form = json!({"channel": "email", "language": "en", "service": "TRF-S01", "category": "time.delay", "subject": "Late", "description": "Late"});
             form.as_object_mut().context("a form")?.extend(department.map(|code| ("department".to_owned(), json!(code))));
             keys.push(intake.submit_case(complaint(name, &form)).await?.into_inner().reference);
         }

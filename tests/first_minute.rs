@@ -165,7 +165,7 @@ async fn what_needs_no_server_answers_without_one() -> Result<()> {
 
 #[tokio::test]
 async fn the_day_ends_with_promises_kept_and_broken() -> Result<()> {
-    let counts = answered(&["demo", "--seconds", "30"]).await?;
+    let counts = answered(&["demo"]).await?;
     for count in ["cases", "transitions", "warnings", "promises_kept", "promises_broken", "escalations"] {
         assert!(counts[count].as_u64() >= Some(1), "{count}: {counts}");
     }

@@ -104,7 +104,7 @@ async fn a_case_is_followed_through_the_call_and_the_bus() -> Result<()> {
         collector.say("call", "method"),
         ["/masar.intake.v1.IntakeService/SubmitCase".to_owned()].into()
     );
-    let services = ["cases", "notify", "routing", "sla"].map(str::to_owned).into();
+    let services = ["cases", "escalation", "notify", "routing", "sla"].map(str::to_owned).into();
     assert_eq!(collector.say("handle", "service"), services);
     assert!(collector.say("handle", "kind").contains(kinds::MESSAGE_TOLD));
     Ok(())
