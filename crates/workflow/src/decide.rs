@@ -199,8 +199,8 @@ pub fn decide(
     if let Some(expected) = command.expected_version.filter(|expected| *expected != case.version) {
         return Err(Refusal::Version { expected, current: case.version });
     }
-    let (index, transition) =
-        permitted(package, case, &command.action, actor, situation, command.form.as_ref())?;
+    let facts = guard_facts(case, actor, command.form.as_ref());
+    let (index, transition) = permitted(package, case, &command.action, actor, situation, &facts)?;
     let reason = command.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if transition.reason && reason.is_none() {
         return Err(Refusal::Reason);
@@ -235,6 +235,7 @@ pub fn available(
     actor: &Actor,
     situation: Situation<'_>,
 ) -> Vec<Availability> {
+    let facts = guard_facts(case, actor, None);
     let mut lines: Vec<Availability> = Vec::new();
     for (_, transition) in of_state(package.definition(), case) {
         if lines.iter().any(|line| line.action == transition.action) {
@@ -245,7 +246,7 @@ pub fn available(
             label: transition.label.clone(),
             form: transition.form.clone(),
             reason: transition.reason,
-            refusal: permitted(package, case, &transition.action, actor, situation, None).err(),
+            refusal: permitted(package, case, &transition.action, actor, situation, &facts).err(),
         });
     }
     lines
@@ -260,6 +261,11 @@ pub(crate) fn case_facts(case: &Case) -> Value {
     facts
 }
 
+/// What guards may ask about.
+fn guard_facts(case: &Case, actor: &Actor, form: Option<&Value>) -> Value {
+    json!({"case": case_facts(case), "actor": actor, "form": form})
+}
+
 /// The first transition of the action that the actor may do, and its place in the package.
 fn permitted<'a>(
     package: &'a Package,
@@ -267,15 +273,14 @@ fn permitted<'a>(
     action: &str,
     actor: &Actor,
     situation: Situation<'_>,
-    form: Option<&Value>,
+    facts: &Value,
 ) -> Result<(usize, &'a Transition), Refusal> {
     let definition = package.definition();
-    let facts = json!({"case": case_facts(case), "actor": actor, "form": form});
     let mut refusal = None;
     for (index, transition) in of_state(definition, case).filter(|(_, t)| t.action == action) {
         let allowed = may(transition, case, actor, situation).and_then(|()| {
             let message = || transition.otherwise.clone().unwrap_or_default();
-            if package.guard_holds(index, &facts) {
+            if package.guard_holds(index, facts) {
                 Ok(())
             } else {
                 Err(Refusal::Guard { message: message() })

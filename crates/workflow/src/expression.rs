@@ -22,7 +22,8 @@ pub(crate) const BEGIN: Names = &["form", "historical"];
 /// An expression over the names that its place knows.
 pub(crate) struct Expression {
     program: Program,
-    names: Names,
+    /// Those of the names that it uses: the others are not even handed over, for a case with its forms is large.
+    used: Vec<&'static str>,
     env: Arc<Env>,
 }
 
@@ -36,11 +37,13 @@ impl Expression {
         let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
         // CEL has no static checks of its own: a misspelt name would only show on the first case.
         let references = program.references();
-        let used = references.variables().into_iter();
-        let unknown: Vec<_> = used.filter(|name| !names.contains(name)).map(str::to_owned).collect();
+        let variables = references.variables();
+        let unknown: Vec<_> =
+            variables.iter().filter(|name| !names.contains(name)).map(|name| (*name).to_owned()).collect();
+        let used = names.iter().copied().filter(|name| variables.contains(name)).collect();
         drop(references);
         if unknown.is_empty() {
-            return Ok(Self { program, names, env: Arc::clone(env) });
+            return Ok(Self { program, used, env: Arc::clone(env) });
         }
         Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), names.join(", "))))
     }
@@ -66,7 +69,7 @@ impl Expression {
 
     fn value(&self, facts: &Value) -> Option<CelValue> {
         let mut context = Context::with_env(Arc::clone(&self.env));
-        for name in self.names {
+        for name in &self.used {
             context.add_variable(*name, &facts[name]).ok()?;
         }
         self.program.execute(&context).ok()

@@ -38,7 +38,8 @@ impl Handler for Hear {
         for event in events {
             event.cause(NAME, || follow(&mut session, event))?;
         }
-        *self.pending() = session.save(tx).await.map_err(unusable)?;
+        let changed = session.save(tx).await.map_err(unusable)?;
+        self.pending().extend(changed);
         Ok(())
     }
 
