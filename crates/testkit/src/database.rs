@@ -1,6 +1,8 @@
 //! A new database for each test, on SQLite and PostgreSQL.
 
-use std::env;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::{env, fs, thread};
 
 use anyhow::Context;
 use sea_orm::{ConnectionTrait, Database};
@@ -45,12 +47,24 @@ impl TestDatabase {
     /// When the folder stays or the server does not answer.
     pub async fn remove(self) -> anyhow::Result<()> {
         match self.home {
-            Home::Folder(folder) => Ok(folder.close()?),
+            Home::Folder(folder) => Ok(remove_folder(&folder.keep())?),
             Home::Server { url, database } => {
                 execute(&url, &format!("DROP DATABASE {database} WITH (FORCE)")).await
             }
         }
     }
+}
+
+/// Removes a folder in which somebody who is stopping may still make files.
+fn remove_folder(path: &Path) -> io::Result<()> {
+    const ATTEMPTS: usize = 100;
+    for _ in 1..ATTEMPTS {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => thread::yield_now(),
+            end => return end,
+        }
+    }
+    fs::remove_dir_all(path)
 }
 
 /// A new database on every backend that is there; the caller removes them.
