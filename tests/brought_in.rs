@@ -142,7 +142,7 @@ async fn a_transition_opens_a_child_that_knows_its_parent() -> Result<()> {
         let key = intake.submit_case(complaint("C-1", &form())).await?.into_inner().reference;
         eventually("it is open", async || Ok(case(&triage, &key).await?.filter(|case| case.version > 0))).await?;
         act(&triage, &key, "start_triage", None).await?;
-        let routed = json!({"kind": "complaint", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
+        let routed = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
         act(&triage, &key, "route", Some(routed)).await?;
         act(&handler, &key, "accept", None).await?;
         let measure = json!({"title": {"ar": "نافذة ثانية", "en": "A second window"}, "type": "quick_fix", "cross_department": false,
@@ -168,6 +168,58 @@ async fn a_transition_opens_a_child_that_knows_its_parent() -> Result<()> {
         assert!(history.iter().any(|event| event.kind == "link" && event.text == child.reference), "{history:?}");
         // The child walks its own way.
         act(&manager, &child.case_id, "approve", None).await?;
+        Ok(platform.running.stop().await?)
+    })
+    .await
+}
+
+/// What one department waits for from another is a promise between them: the customer's runs on (T8, T14).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_department_is_asked_by_a_case_of_its_own() -> Result<()> {
+    on_each_database(async |url| {
+        let (clock, _hand) = Clock::manual(SUNDAY.parse()?);
+        let platform = Platform::start(url, clock).await?;
+        let mut intake = IntakeServiceClient::new(platform.call_centre("DEMO-TRF").await?);
+        let handler = CaseServiceClient::new(platform.person("trf-licence-1").await?);
+        let other = CaseServiceClient::new(platform.person("trf-inspect-1").await?);
+        let clocks = SlaServiceClient::new(platform.person("trf-licence-1").await?);
+        let mut named = form();
+        named["department"] = json!("TRF-LICENCE");
+        let key = intake.submit_case(complaint("Q-1", &named)).await?.into_inner().reference;
+        act(&handler, &key, "accept", None).await?;
+        let question =
+            json!({"to": "TRF-INSPECT", "text": "Did it pass?", "importance": "high", "due": "2026-11-17"});
+        act(&handler, &key, "ask_department", Some(question)).await?;
+        let request = eventually("the request has a desk", async || {
+            let asking = case(&handler, &key).await?.unwrap_or_default();
+            let Some(link) = asking.links.first() else { return Ok(None) };
+            Ok(case(&other, &link.case_id).await?.filter(|request| !request.queue.is_empty()))
+        })
+        .await?;
+        assert_eq!(
+            (request.case_type.as_str(), request.queue.as_str()),
+            ("department_request", "TRF-INSPECT")
+        );
+        let running = async |case: &str, clock: &str| -> Result<Option<Timestamp>> {
+            let request = GetCaseClocksRequest { case: case.to_owned() };
+            let clocks = clocks.clone().get_case_clocks(request).await?.into_inner().clocks;
+            let running = clocks.into_iter().filter_map(|clock| clock.state);
+            let mut running = running.filter(|state| state.clock == clock && state.phase == "running");
+            Ok(running.find_map(|state| time::from_proto(state.due_at.as_ref())))
+        };
+        let due = eventually("the request has a promise", async || running(&request.case_id, "answer").await);
+        assert_eq!(due.await?, "2026-11-17T14:00:00+03:00".parse()?);
+        act(&other, &request.case_id, "accept", None).await?;
+        act(&other, &request.case_id, "answer", Some(json!({"text": "It passed."}))).await?;
+        eventually("the promise is kept", async || {
+            Ok(running(&request.case_id, "answer").await?.is_none().then_some(()))
+        })
+        .await?;
+        assert!(running(&key, "response").await?.is_some());
+        // Who asked reads the answer and says so in their own case.
+        let answered = case(&handler, &request.case_id).await?.unwrap_or_default();
+        assert_eq!(answered.state, "answered");
+        act(&handler, &key, "request_answered", Some(json!({"note": "It passed."}))).await?;
         Ok(platform.running.stop().await?)
     })
     .await

@@ -87,7 +87,8 @@ async fn a_calendar_that_moves_eid_moves_open_clocks_only_and_the_ledger_says_fr
         let cases = CaseServiceClient::new(platform.call_centre("DEMO-TRF").await?);
         response(&sla, &done, |clock| phase(clock) == "running").await?;
         let answer =
-            json!({"text": {"ar": "تم", "en": "Done"}, "channel": "email", "review_right_text": true});
+            json!({"text": {"ar": "تم", "en": "Done"}, "points_answered": [{"point": "the delay", "answered": true}],
+            "channel": "email", "review_right_text": true});
         act(&cases, &done, "resolve_now", Some(answer)).await?;
 
         let before = [

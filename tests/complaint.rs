@@ -82,7 +82,7 @@ async fn a_complaint_walks_from_the_call_to_the_kept_promise() -> Result<()> {
         act(&triage, key, "start_triage", None).await?;
         let refused = act(&triage, key, "route", Some(json!({"kind": "complaint"}))).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
-        let routed = json!({"kind": "complaint", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
+        let routed = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
         act(&triage, key, "route", Some(routed)).await?;
         let accepted_by = act(&handler, key, "accept", None).await?;
         assert_eq!(accepted_by.version, 4);
@@ -91,7 +91,8 @@ async fn a_complaint_walks_from_the_call_to_the_kept_promise() -> Result<()> {
         act(&handler, key, "first_contact", Some(json!({"note": "called"}))).await?;
         let comment = CommentRequest { case: key.into(), text: "waiting for the file".into(), audience: String::new() };
         handler.clone().comment(comment).await?;
-        let answer = json!({"text": {"ar": "تم", "en": "Done"}, "channel": "email", "review_right_text": true});
+        let answer = json!({"text": {"ar": "تم", "en": "Done"}, "points_answered": [{"point": "the delay", "answered": true}],
+            "channel": "email", "review_right_text": true});
         let draft = json!({"answer": answer, "investigation": {"facts": "f", "what_should_have_happened": "w", "findings": "x", "outcome": "upheld"}});
         let available = AvailableTransitionsRequest { case: key.into() };
         let available = handler.clone().available_transitions(available).await?.into_inner().transitions;
@@ -133,7 +134,7 @@ async fn time_warns_breaches_and_makes_the_system_act() -> Result<()> {
         let sla = SlaServiceClient::new(platform.person("trf-ops").await?);
         eventually("opened", async || case(&triage, key).await).await?;
         act(&triage, key, "start_triage", None).await?;
-        let routed = json!({"kind": "complaint", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
+        let routed = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
         act(&triage, key, "route", Some(routed)).await?;
         act(&handler, key, "accept", None).await?;
         act(&handler, key, "ask_customer", Some(json!({"text": "Which office?"}))).await?;

@@ -62,7 +62,7 @@ async fn a_case_moves(server: &Server<'_>, key: &str) -> Result<()> {
     assert!(shown.contains(key) && shown.contains("\n  start_triage\n"), "{shown}");
     let moved = server.answered("lab-triage-1", &["case", "move", key, "start_triage"]).await?;
     assert_eq!(moved["case"]["state"], "triage");
-    let form = json!({"kind": "complaint", "category": "time.delay", "importance": "high", "department": "LAB-PERMITS"});
+    let form = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "high", "department": "LAB-PERMITS"});
     let route = ["case", "move", key, "route", "--form", &form.to_string()];
     let moved = server.answered("lab-triage-1", &route).await?;
     assert_eq!(

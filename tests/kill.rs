@@ -46,7 +46,7 @@ fn actions(number: usize) -> &'static [&'static str] {
 }
 
 fn form_of(action: &str) -> Option<Value> {
-    let routed = json!({"kind": "complaint", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
+    let routed = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "medium", "department": "TRF-LICENCE"});
     (action == "route").then_some(routed)
 }
 

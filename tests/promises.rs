@@ -102,7 +102,7 @@ async fn clocks_are_found_by_when_they_run_out_and_at_which_desk() -> Result<()>
         .await?;
         let triage = CaseServiceClient::new(platform.person("trf-triage-1").await?);
         act(&triage, &references[1], "start_triage", None).await?;
-        let routed = json!({"kind": "complaint", "category": "time.delay", "importance": "medium", "department": LICENCE});
+        let routed = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "medium", "department": LICENCE});
         act(&triage, &references[1], "route", Some(routed)).await?;
         eventually("one is at another desk", async || {
             Ok((listed(at_desk(LICENCE)).await? == all[1..2]).then_some(()))

@@ -35,7 +35,7 @@ fn form() -> Value {
 }
 
 fn routed() -> Value {
-    json!({"kind": "complaint", "category": "time.delay", "importance": "low", "department": "TRF-LICENCE"})
+    json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "low", "department": "TRF-LICENCE"})
 }
 
 /// Runs a test with a database on PostgreSQL and a virtual host on RabbitMQ that are its own.
@@ -168,7 +168,8 @@ async fn a_case_goes_its_whole_way_through_a_process_for_each_service() -> Resul
         act(&triage, &key, "route", Some(routed())).await?;
         act(&handler, &key, "accept", None).await?;
         let answer =
-            json!({"text": {"ar": "تم", "en": "Done"}, "channel": "email", "review_right_text": true});
+            json!({"text": {"ar": "تم", "en": "Done"}, "points_answered": [{"point": "the delay", "answered": true}],
+            "channel": "email", "review_right_text": true});
         assert_eq!(act(&handler, &key, "answer_direct", Some(answer)).await?.state, "answered");
 
         let sla = SlaServiceClient::new(house.asking("sla", "trf-ops").await?);

@@ -27,7 +27,7 @@ fn lists_what_is_shipped() {
     let listed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it answers in JSON");
     let packages: Vec<_> = listed["packages"].as_array().expect("a list").iter().collect();
     let names: Vec<_> = packages.iter().map(|found| &found["package"]).collect();
-    assert_eq!(names, ["complaint", "improvement-action"]);
+    assert_eq!(names, ["complaint", "department-request", "improvement-action"]);
     assert_eq!(packages[0]["label"]["ar"], "شكوى");
 }
 

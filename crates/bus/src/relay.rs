@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use masar_store::{Store, time};
+use masar_store::{Lease, Leases, Store, time};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -38,16 +38,19 @@ pub struct Relay {
 
 impl Relay {
     /// Works until it is told to stop. What is on its way then has a moment to be confirmed; the rest stays in the
-    /// outbox for the next start.
+    /// outbox for the next start. Of several replicas one works, and the others wait for it to go.
     pub async fn run(self, stop: CancellationToken) {
+        let mut leases = Leases::new(self.store.clone(), "relay", 1);
         let mut backoff = Backoff::new(SHORTEST_PAUSE);
         while !stop.is_cancelled() {
-            match self.drain(&stop).await {
-                Ok(()) => {
+            match self.turn(&mut leases, &stop).await {
+                Ok(more) => {
                     backoff.reset();
-                    // Woken, or after a while: a wake-up may have been missed.
-                    let woken = tokio::time::timeout(POLL, self.outbox.woken());
-                    stop.run_until_cancelled(woken).await;
+                    if !more {
+                        // Woken, or after a while: a wake-up may have been missed.
+                        let woken = tokio::time::timeout(POLL, self.outbox.woken());
+                        stop.run_until_cancelled(woken).await;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(service = self.outbox.service(), %error, "events wait in the outbox");
@@ -55,16 +58,27 @@ impl Relay {
                 }
             }
         }
+        if let Err(error) = leases.leave().await {
+            tracing::warn!(service = self.outbox.service(), %error, "the next relay waits until this one counts as gone");
+        }
     }
 
-    /// Sends until the outbox is empty. At most one message of a partition is unconfirmed, so that a failure cannot
-    /// turn the order of a subject's events.
-    async fn drain(&self, stop: &CancellationToken) -> Result<(), Error> {
-        while !stop.is_cancelled() {
+    /// Sends for as long as the lease is young. True when there is more.
+    async fn turn(&self, leases: &mut Leases, stop: &CancellationToken) -> Result<bool, Error> {
+        match leases.turn().await?.first() {
+            Some(lease) => self.drain(lease, stop).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Sends until the outbox is empty or the lease is old. At most one message of a partition is unconfirmed, so that a
+    /// failure cannot turn the order of a subject's events.
+    async fn drain(&self, lease: &Lease, stop: &CancellationToken) -> Result<bool, Error> {
+        while !stop.is_cancelled() && !lease.is_old() {
             let rows = self.oldest().await?;
             self.tell_age(rows.first());
             if rows.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             let sent =
                 join_all(pack(rows).into_iter().map(|(partition, rows)| self.send(partition, rows, stop)))
@@ -78,12 +92,12 @@ impl Relay {
                 }
             }
             metrics::published(self.outbox.service(), confirmed.len());
-            self.delete(confirmed).await?;
+            self.delete(lease, confirmed).await?;
             if let Some(error) = failure {
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn tell_age(&self, oldest: Option<&outbox::Model>) {
@@ -118,11 +132,12 @@ impl Relay {
         }
     }
 
-    async fn delete(&self, ids: Vec<i64>) -> Result<(), Error> {
+    async fn delete(&self, lease: &Lease, ids: Vec<i64>) -> Result<(), Error> {
         if ids.is_empty() {
             return Ok(());
         }
         let tx = self.store.begin().await?;
+        lease.check(&tx).await?;
         outbox::Entity::delete_many().filter(outbox::Column::Id.is_in(ids)).exec(&tx).await?;
         Ok(tx.commit().await?)
     }

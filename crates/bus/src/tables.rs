@@ -96,7 +96,7 @@ use sea_orm_migration::MigrationTrait;
 /// The migrations that the database of every service begins with.
 #[must_use]
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(CreateTables {
+    let tables = CreateTables {
         name: "m0001_bus",
         tables: |schema| {
             vec![
@@ -111,5 +111,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         postgres: &[
             "ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000)",
         ],
-    })]
+    };
+    vec![Box::new(tables), masar_store::lease_tables()]
 }

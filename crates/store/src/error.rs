@@ -40,6 +40,9 @@ pub enum Error {
     /// The process is going down; nothing was kept.
     #[error("the service is stopping: try again elsewhere or later")]
     Stopped,
+    /// Another replica has taken the work meanwhile; nothing was kept.
+    #[error("another replica has taken this work over")]
+    Superseded,
     /// A page token that this product did not write.
     #[error("the page token is not one of ours: start again with an empty token")]
     PageToken,
@@ -58,9 +61,12 @@ impl Error {
         match self {
             Self::Overloaded | Self::Unavailable(_) => true,
             Self::Database(error) => passes(error),
-            Self::Url(_) | Self::Folder { .. } | Self::Connect { .. } | Self::Stopped | Self::PageToken => {
-                false
-            }
+            Self::Url(_)
+            | Self::Folder { .. }
+            | Self::Connect { .. }
+            | Self::Stopped
+            | Self::Superseded
+            | Self::PageToken => false,
         }
     }
 }

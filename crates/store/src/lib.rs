@@ -1,4 +1,4 @@
-//! Databases: connections, migrations, group commit, multi-row statements and keyset pages, alike on SQLite and
+//! Databases: connections, migrations, group commit, leases, multi-row statements and keyset pages, alike on SQLite and
 //! PostgreSQL.
 //!
 //! Each service owns one [`Store`] and nobody else reads its tables.
@@ -6,6 +6,7 @@
 mod batcher;
 mod connect;
 mod error;
+mod lease;
 mod migration;
 pub mod page;
 mod rows;
@@ -14,5 +15,6 @@ pub mod time;
 pub use batcher::{BatchSettings, Batcher, Writer};
 pub use connect::{DatabaseUrl, Store};
 pub use error::Error;
+pub use lease::{Lease, Leases, lease_tables};
 pub use migration::CreateTables;
 pub use rows::{insert_all, insert_new, save_all};

@@ -110,14 +110,16 @@ impl Bench {
         open(&self.url, service).await
     }
 
-    /// Starts the producer's relay.
-    pub(crate) fn relay(&self) {
-        self.relay_of(self.producer.clone(), self.outbox.clone());
+    /// Starts a relay of the producer.
+    pub(crate) fn relay(&self) -> CancellationToken {
+        self.relay_of(self.producer.clone(), self.outbox.clone())
     }
 
-    pub(crate) fn relay_of(&self, store: Store, outbox: Outbox) {
+    pub(crate) fn relay_of(&self, store: Store, outbox: Outbox) -> CancellationToken {
         let relay = Relay { store, outbox, transport: self.transport.clone(), now: Arc::new(Timestamp::now) };
-        tokio::spawn(relay.run(self.stop.clone()));
+        let stop = self.stop.child_token();
+        tokio::spawn(relay.run(stop.clone()));
+        stop
     }
 
     /// Starts a consumer of the producer.

@@ -1,4 +1,4 @@
-//! Two consumers with one name: one works, and the other takes over.
+//! Two consumers with one name, or two relays of one service: one works, and the other takes over.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use masar_bus::{PARTITIONS, RabbitTransport};
 use masar_testkit::consumers;
 
-use crate::bench::{ONE, event, on_each_rabbit};
+use crate::bench::{ONE, event, on_each, on_each_rabbit};
 use crate::recorder::Recorder;
 
 /// Waits until so many consumers stand at the queue of each partition.
@@ -44,6 +44,25 @@ async fn one_of_two_is_active_and_the_other_takes_over_when_it_goes() -> Result<
             let all = [active.of(subject), standby.of(subject)].concat();
             assert_eq!(all, (0..200).collect::<Vec<_>>(), "{subject}");
         }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn of_two_relays_one_works_and_the_other_takes_over_when_it_goes() -> Result<()> {
+    on_each(ONE, async |bench| {
+        let one = bench.listen("one").await?;
+        let first = bench.relay();
+        bench.tell((0..100).map(|n| event("a", n)).collect()).await?;
+        one.until(100).await;
+        bench.relay();
+        bench.tell((100..200).map(|n| event("a", n)).collect()).await?;
+        one.until(200).await;
+        first.cancel();
+        bench.tell((200..300).map(|n| event("a", n)).collect()).await?;
+        one.until(300).await;
+        assert_eq!(one.of("a"), (0..300).collect::<Vec<_>>());
         Ok(())
     })
     .await

@@ -6,6 +6,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 mod batcher;
+mod lease;
 mod tables;
 
 mod entry {
@@ -33,12 +34,13 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateTables {
+        let entries = CreateTables {
             name: "m0001_entries",
             tables: |schema| vec![schema.create_table_from_entity(entry::Entity)],
             indexes: &["CREATE INDEX entries_one ON entries (one, id)"],
             postgres: &[],
-        })]
+        };
+        vec![Box::new(entries), masar_store::lease_tables()]
     }
 }
 

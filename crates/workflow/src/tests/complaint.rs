@@ -39,8 +39,9 @@ fn opened_with(package: &Package, form: Value, historical: bool) -> (Case, Vec<E
 }
 
 fn form(action: &str) -> Option<Value> {
-    let triage = json!({"kind": "complaint", "category": "time.delay", "importance": "medium", "department": "MUN-ROADS"});
-    let answer = json!({"text": {"ar": "تم", "en": "Done"}, "channel": "email", "review_right_text": true});
+    let triage = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "medium", "department": "MUN-ROADS"});
+    let answer = json!({"text": {"ar": "تم", "en": "Done"}, "points_answered": [{"point": "the delay", "answered": true}],
+            "channel": "email", "review_right_text": true});
     let investigation =
         json!({"facts": "f", "what_should_have_happened": "w", "findings": "x", "outcome": "upheld"});
     let date = "2026-12-15";
@@ -388,11 +389,17 @@ fn routing_takes_the_first_rule_that_names_a_queue() {
 #[test]
 fn a_child_is_opened_from_the_form_of_its_transition() {
     let package = complaint();
-    let (_, effects) = walk(&package, "medium", &accepted(&["open_improvement by department_manager"]));
-    let child = Effect::Child { package: "improvement-action".into(), link: "improves".into() };
-    assert!(effects.contains(&child));
-    let child = Arc::clone(SHIPPED.in_force("improvement-action").unwrap());
-    assert_eq!(child.violations("action", &form("open_improvement").unwrap()), []);
+    let children = [
+        ("open_improvement by department_manager", "improvement-action", "improves", "action"),
+        ("ask_department by case_handler", "department-request", "asked_by", "request"),
+    ];
+    for (step, child, link, opening_form) in children {
+        let (_, effects) = walk(&package, "medium", &accepted(&[step]));
+        assert!(effects.contains(&Effect::Child { package: child.into(), link: link.into() }), "{step}");
+        let child = SHIPPED.in_force(child).unwrap();
+        let (action, _) = step.split_once(' ').unwrap();
+        assert_eq!(child.violations(opening_form, &form(action).unwrap()), []);
+    }
 }
 
 /// Every transition of the package is done by somebody in some state: none is there in vain.

@@ -171,9 +171,10 @@ fn form(action: &str, case: &Case, department: &str) -> Option<Value> {
     let importance = masar_proto::common::v1::Importance::try_from(case.importance).ok();
     let importance = importance.and_then(masar_proto::common::v1::Importance::word)?;
     let category = if case.classification.is_empty() { "time.delay" } else { case.classification.as_str() };
+    let area = category.split_once('.').map_or(category, |(area, _)| area);
     Some(match action {
         "route" => {
-            json!({"kind": "complaint", "category": category, "importance": importance, "department": department})
+            json!({"kind": "complaint", "area": area, "category": category, "importance": importance, "department": department})
         }
         "first_contact" => json!({"note": "Called the customer"}),
         "ask_customer" => json!({"text": "Which day was it?"}),
@@ -190,7 +191,7 @@ fn form(action: &str, case: &Case, department: &str) -> Option<Value> {
 
 fn answer() -> Value {
     json!({"text": {"ar": "تم الإنجاز، ونعتذر عن التأخير", "en": "It is done, and we are sorry for the delay"},
-        "channel": "email", "review_right_text": true})
+        "points_answered": [{"point": "The delay", "answered": true}], "channel": "email", "review_right_text": true})
 }
 
 /// The people of the demo, each with a token of their own.

@@ -1,0 +1,164 @@
+//! Leases: replicas share the shards of a work fairly, and one that lost a shard while it stood still writes nothing more.
+//!
+//! A lease has an epoch, which goes up whenever another replica takes the shard. A transaction that checks its epoch locks
+//! the lease until it commits, so nobody takes the shard in between. The time is that of the database.
+
+mod share;
+mod tables;
+
+use std::time::{Duration, Instant};
+
+use sea_orm::sea_query::LockType;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect,
+    Statement,
+};
+use sea_orm_migration::MigrationTrait;
+use uuid::Uuid;
+
+use self::tables::{leases, replicas};
+use crate::{Error, Store, save_all};
+
+/// How long a replica that says nothing keeps what it holds.
+const TERM: Duration = Duration::from_secs(3);
+/// How often a replica says that it is there.
+const RENEWED: Duration = Duration::from_secs(1);
+
+/// What one replica holds of a work.
+#[derive(Debug)]
+pub struct Leases {
+    store: Store,
+    work: &'static str,
+    shards: i16,
+    holder: Uuid,
+    /// When the database was last asked, and what it said.
+    asked: Instant,
+    held: Option<Vec<Lease>>,
+}
+
+/// The right to do the work of one shard, for a while.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The shard, from 0.
+    pub shard: i16,
+    work: &'static str,
+    epoch: i64,
+    granted: Instant,
+}
+
+/// The tables of leases, which a service with shared work needs.
+#[must_use]
+pub fn lease_tables() -> Box<dyn MigrationTrait> {
+    tables::migration()
+}
+
+impl Leases {
+    /// A new replica that wants its share of a work.
+    #[must_use]
+    pub fn new(store: Store, work: &'static str, shards: i16) -> Self {
+        Self { store, work, shards, holder: Uuid::now_v7(), asked: Instant::now(), held: None }
+    }
+
+    /// What this replica holds from now on: renewed, taken from those who are gone, or given up to those who came. Asks
+    /// the database once a second at most, and on SQLite once.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn turn(&mut self) -> Result<Vec<Lease>, Error> {
+        let now = Instant::now();
+        // A file belongs to one process: whoever opened it last, and nobody needs to be told that it is still there.
+        let alone = self.store.backend() == DbBackend::Sqlite;
+        match &mut self.held {
+            Some(held) if alone => held.iter_mut().for_each(|lease| lease.granted = now),
+            Some(_) if self.asked.elapsed() < RENEWED => {}
+            _ => {
+                self.held = Some(self.share(now, alone).await?);
+                self.asked = now;
+            }
+        }
+        Ok(self.held.clone().unwrap_or_default())
+    }
+
+    async fn share(&self, granted: Instant, takes_all: bool) -> Result<Vec<Lease>, Error> {
+        let tx = self.store.begin().await?;
+        if tx.get_database_backend() == DbBackend::Postgres {
+            // One turn at a time, also when the rows are not there yet; whoever checks a lease is not held up.
+            tx.execute_unprepared("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE").await?;
+        }
+        let now = now(&tx).await?;
+        let until = now + i64::try_from(TERM.as_millis()).unwrap_or(i64::MAX);
+        let here = replicas::Model { work: self.work.to_owned(), holder: self.holder, until };
+        save_all::<_, replicas::ActiveModel, _>(&tx, vec![here]).await?;
+        let old = replicas::Column::Until.lte(now);
+        replicas::Entity::delete_many()
+            .filter(replicas::Column::Work.eq(self.work))
+            .filter(if takes_all { replicas::Column::Holder.ne(self.holder) } else { old })
+            .exec(&tx)
+            .await?;
+        let alive = replicas::Entity::find().filter(replicas::Column::Work.eq(self.work)).all(&tx).await?;
+        let mut rows = leases::Entity::find().filter(leases::Column::Work.eq(self.work)).all(&tx).await?;
+        if takes_all {
+            rows.iter_mut().for_each(|row| row.until = 0);
+        }
+        let changed = share::share(rows, self.work, self.holder, self.shards, alive.len(), now, until);
+        let mine = changed.iter().filter(|row| row.until == until);
+        let held = mine.map(|row| Lease { shard: row.shard, work: self.work, epoch: row.epoch, granted });
+        let held = held.collect();
+        save_all::<_, leases::ActiveModel, _>(&tx, changed).await?;
+        tx.commit().await?;
+        Ok(held)
+    }
+
+    /// Gives up all that is held: others need not wait for it.
+    ///
+    /// # Errors
+    /// What the database says; then others wait a moment.
+    pub async fn leave(self) -> Result<(), Error> {
+        use sea_orm::sea_query::Expr;
+        let tx = self.store.begin().await?;
+        leases::Entity::update_many()
+            .col_expr(leases::Column::Until, Expr::value(0))
+            .filter(leases::Column::Work.eq(self.work))
+            .filter(leases::Column::Holder.eq(self.holder))
+            .exec(&tx)
+            .await?;
+        replicas::Entity::delete_many()
+            .filter(replicas::Column::Work.eq(self.work))
+            .filter(replicas::Column::Holder.eq(self.holder))
+            .exec(&tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+impl Lease {
+    /// True when it is time for another turn.
+    #[must_use]
+    pub fn is_old(&self) -> bool {
+        self.granted.elapsed() >= RENEWED
+    }
+
+    /// Makes sure, until the transaction ends, that nobody else has taken the shard.
+    ///
+    /// # Errors
+    /// `Superseded` when somebody has: then nothing may be written.
+    pub async fn check(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+        let mut row = leases::Entity::find_by_id((self.work.to_owned(), self.shard));
+        if tx.get_database_backend() == DbBackend::Postgres {
+            row = row.lock(LockType::Share);
+        }
+        let row = row.one(tx).await?;
+        row.filter(|row| row.epoch == self.epoch).map(drop).ok_or(Error::Superseded)
+    }
+}
+
+/// The time of the database, in milliseconds since 1970.
+async fn now(tx: &DatabaseTransaction) -> Result<i64, Error> {
+    let backend = tx.get_database_backend();
+    let sql = match backend {
+        DbBackend::Postgres => "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now",
+        _ => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now",
+    };
+    let row = tx.query_one_raw(Statement::from_string(backend, sql)).await?;
+    Ok(row.map(|row| row.try_get("", "now")).transpose()?.unwrap_or_default())
+}
