@@ -16,3 +16,5 @@ pub use connect::{DatabaseUrl, Store};
 pub use error::Error;
 pub use migration::CreateTables;
 pub use rows::{insert_all, insert_new, save_all};
+/// A transaction of one service: what is written in it is there for others once it is committed, or never.
+pub use sea_orm::DatabaseTransaction as Transaction;
