@@ -100,6 +100,21 @@ fn imports_go_one_way() -> Result<()> {
     Ok(())
 }
 
+/// The rest of a service asks questions by name: only its store room knows how they are put to a database.
+#[test]
+fn only_the_store_room_of_a_service_knows_sea_orm() -> Result<()> {
+    let mut files = Vec::new();
+    sources(&root().join("services"), &mut files)?;
+    let (stores, others): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| file.iter().any(|part| part == "store"));
+    assert!(stores.len() > 20 && others.len() > 100, "{} {}", stores.len(), others.len());
+    for file in others {
+        let text = fs::read_to_string(&file)?;
+        assert!(!text.contains("sea_orm"), "{} stands outside of store/ and knows SeaORM", file.display());
+    }
+    Ok(())
+}
+
 #[test]
 fn every_member_keeps_the_lints_of_the_house() -> Result<()> {
     for (name, (manifest, _)) in members()? {

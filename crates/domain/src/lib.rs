@@ -8,5 +8,5 @@ pub mod text;
 pub mod words;
 
 pub use identity::{Identity, Role, TenantCode};
-pub use reference::Reference;
+pub use reference::{CaseKey, Reference};
 pub use words::{BiText, CaseId, Importance, Language, StateCategory};

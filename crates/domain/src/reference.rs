@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The 36 characters of ISO 7064 MOD 37,36; the value of a character is its position.
 const ALPHABET: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -18,6 +19,15 @@ pub struct Reference {
     prefix: String,
     year: u16,
     number: u64,
+}
+
+/// What a case is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaseKey {
+    /// Its id.
+    Id(Uuid),
+    /// Its reference.
+    Reference(Reference),
 }
 
 /// Why a text is not a reference.
@@ -80,6 +90,15 @@ impl FromStr for Reference {
     }
 }
 
+impl FromStr for CaseKey {
+    type Err = ReferenceError;
+
+    /// Reads an id, or else a reference.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Reference))
+    }
+}
+
 impl TryFrom<String> for Reference {
     type Error = ReferenceError;
 
@@ -127,6 +146,14 @@ mod tests {
         let reference = Reference::new("MUN", 2026, 123).unwrap();
         let spoken = reference.to_string().to_lowercase().replace("2026", "٢٠٢٦");
         assert_eq!(spoken.parse(), Ok(reference));
+    }
+
+    #[test]
+    fn a_case_is_asked_for_by_its_id_or_its_reference() {
+        let reference = Reference::new("MUN", 2026, 123).unwrap();
+        assert_eq!(Uuid::max().to_string().parse(), Ok(CaseKey::Id(Uuid::max())));
+        assert_eq!(reference.to_string().to_lowercase().parse(), Ok(CaseKey::Reference(reference)));
+        assert!("MUN".parse::<CaseKey>().is_err());
     }
 
     #[test]

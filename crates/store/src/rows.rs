@@ -2,7 +2,7 @@
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
+    ActiveModelTrait, ConnectionTrait, EntityTrait, Insert, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, TryInsertResult,
 };
 
@@ -15,13 +15,14 @@ const PARAMETERS: usize = 32_766;
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert_all<A, C>(db: &C, rows: Vec<A>) -> Result<(), Error>
+pub async fn insert_all<R, A, C>(db: &C, rows: Vec<R>) -> Result<(), Error>
 where
+    R: IntoActiveModel<A>,
     A: ActiveModelTrait,
     C: ConnectionTrait,
 {
-    for chunk in chunks(rows) {
-        A::Entity::insert_many(chunk).exec_without_returning(db).await?;
+    for chunk in chunks::<A::Entity, R>(rows) {
+        Insert::<A>::many(chunk).exec_without_returning(db).await?;
     }
     Ok(())
 }
@@ -30,20 +31,21 @@ where
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert_new<A, C, K>(
+pub async fn insert_new<R, A, C, K>(
     db: &C,
-    rows: Vec<A>,
+    rows: Vec<R>,
     key: K,
 ) -> Result<Vec<<A::Entity as EntityTrait>::Model>, Error>
 where
+    R: IntoActiveModel<A>,
     A: ActiveModelTrait,
     C: ConnectionTrait,
     K: IntoIterator<Item = <A::Entity as EntityTrait>::Column> + Clone,
     <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
 {
     let mut new = Vec::new();
-    for chunk in chunks(rows) {
-        let inserted = A::Entity::insert_many(chunk)
+    for chunk in chunks::<A::Entity, R>(rows) {
+        let inserted = Insert::<A>::many(chunk)
             .on_conflict(OnConflict::columns(key.clone()).do_nothing().to_owned())
             .try_insert()
             .exec_with_returning_many(db)
@@ -70,16 +72,16 @@ where
     let others = <M::Entity as EntityTrait>::Column::iter()
         .filter(|column| <M::Entity as EntityTrait>::PrimaryKey::from_column(*column).is_none());
     let conflict = OnConflict::columns(key).update_columns(others).to_owned();
-    for chunk in chunks(rows.into_iter().map(|row| row.into_active_model().reset_all()).collect()) {
-        M::Entity::insert_many(chunk).on_conflict(conflict.clone()).exec_without_returning(db).await?;
+    for chunk in chunks::<M::Entity, M>(rows) {
+        Insert::<A>::many(chunk).on_conflict(conflict.clone()).exec_without_returning(db).await?;
     }
     Ok(())
 }
 
 /// Cuts a batch into powers of two: whatever its size, the databases meet few different statements, and what they
 /// prepared for one batch serves the next.
-fn chunks<A: ActiveModelTrait>(rows: Vec<A>) -> impl Iterator<Item = Vec<A>> {
-    let columns = <A::Entity as EntityTrait>::Column::iter().count();
+fn chunks<E: EntityTrait, R>(rows: Vec<R>) -> impl Iterator<Item = Vec<R>> {
+    let columns = E::Column::iter().count();
     let most = power_of_two_within(PARAMETERS / columns);
     let mut rows = rows.into_iter();
     std::iter::from_fn(move || {

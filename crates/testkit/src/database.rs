@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, fs, thread};
 
 use anyhow::Context;
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -92,6 +92,17 @@ where
         Some(server) => on(Box::pin(TestDatabase::postgres(server)).await?, &test).await,
         None => Ok(()),
     }
+}
+
+/// How many rows a table has.
+///
+/// # Errors
+/// What the database says.
+pub async fn count(db: &DatabaseConnection, table: &str) -> anyhow::Result<i64> {
+    let count =
+        Statement::from_string(db.get_database_backend(), format!("SELECT COUNT(*) AS n FROM {table}"));
+    let row = db.query_one_raw(count).await?.context("no count")?;
+    Ok(row.try_get("", "n")?)
 }
 
 async fn on<F>(database: TestDatabase, test: impl Fn(String) -> F) -> anyhow::Result<()>

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures::FutureExt;
 
-pub use database::{TestDatabase, databases, on_each_database};
+pub use database::{TestDatabase, count, databases, on_each_database};
 pub use rabbit::{RabbitHost, close_connections, consumers, on_rabbit, rabbit};
 
 /// Runs a test, cleans up whatever became of it, and only then passes on its error or panic.

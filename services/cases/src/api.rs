@@ -10,9 +10,7 @@ use masar_proto::cases::v1::case_service_server::CaseService;
 use masar_proto::common::v1::PageResponse;
 use masar_proto::json;
 use masar_runtime::{Caller, caller, refuse};
-use masar_store::page;
 use masar_workflow::{Actor, Command, Refusal, Situation, available};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -124,9 +122,8 @@ impl CaseService for Api {
             },
             version => self.at_least(*version, &request, key).await?,
         };
-        let links =
-            link::Entity::find().filter(link::Column::CaseId.eq(row.id)).all(self.app.store.reader()).await;
-        let links = links.map_err(|error| refusal(error.into()))?.into_iter().map(|link| api::CaseLink {
+        let links = link::of(&self.app.store, row.id).await.map_err(stored)?;
+        let links = links.into_iter().map(|link| api::CaseLink {
             link: link.link,
             case_id: link.other_id.to_string(),
             reference: link.other_reference,
@@ -141,7 +138,7 @@ impl CaseService for Api {
     ) -> Result<Response<api::ListCasesResponse>, Status> {
         let caller = caller(&request)?;
         let listed = list(&self.app.store, &caller.tenant.0, request.get_ref()).await;
-        let (rows, next_token) = listed.map_err(|error| refusal(error.into()))?;
+        let (rows, next_token) = listed.map_err(stored)?;
         let cases = rows.iter().map(|row| self.encode(row)).collect();
         Ok(Response::new(api::ListCasesResponse { cases, page: Some(PageResponse { next_token }) }))
     }
@@ -229,16 +226,8 @@ impl CaseService for Api {
     ) -> Result<Response<api::ListCaseEventsResponse>, Status> {
         let row = self.find(&request, &request.get_ref().case).await?;
         let wanted = request.into_inner().page.unwrap_or_default();
-        let size = page::size(wanted.size);
-        let after = page::decode::<i64>(&wanted.token).map_err(|error| refusal(error.into()))?.unwrap_or(0);
-        let entries = entry::Entity::find()
-            .filter(entry::Column::CaseId.eq(row.id))
-            .filter(entry::Column::Number.gt(after))
-            .order_by_asc(entry::Column::Number)
-            .limit(size + 1);
-        let mut rows = entries.all(self.app.store.reader()).await.map_err(|error| refusal(error.into()))?;
-        let next_token =
-            page::cut(&mut rows, size, |row| row.number).map_err(|error| refusal(error.into()))?;
+        let listed = entry::history(&self.app.store, row.id, &wanted).await;
+        let (rows, next_token) = listed.map_err(stored)?;
         let events = rows.into_iter().map(encode::entry).collect();
         Ok(Response::new(api::ListCaseEventsResponse { events, page: Some(PageResponse { next_token }) }))
     }
@@ -323,6 +312,10 @@ async fn may_have_changed(changes: &mut Receiver<Uuid>, case: Uuid, elsewhere: D
         }
     };
     tokio::time::timeout(elsewhere, changed).await.unwrap_or(true)
+}
+
+fn stored(error: masar_store::Error) -> Status {
+    refusal(error.into())
 }
 
 fn refusal(error: Error) -> Status {

@@ -9,9 +9,9 @@ use masar_domain::Role;
 use masar_proto::events::v1::{CaseSubmitted, ClockChanged, ClockMarked, ClockState, TaskChanged};
 use masar_proto::{kinds, time};
 use masar_runtime::Clock;
+use masar_store::Transaction;
 use masar_store::time::to_db;
 use masar_workflow::{Actor, Command, SYSTEM};
-use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use tracing::Span;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ enum Heard {
 
 #[async_trait]
 impl Handler for Hear {
-    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+    async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         let mut heard = Vec::new();
         for event in events {
             heard.extend(self.read(event)?.into_iter().map(|heard| (event, heard)));

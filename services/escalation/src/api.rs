@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use masar_domain::Reference;
+use masar_domain::CaseKey;
 use masar_proto::common::v1::PageResponse;
 use masar_proto::escalation::v1 as api;
 use masar_proto::escalation::v1::escalation_service_server::EscalationService;
@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::app::{Core, Error};
 use crate::store::escalation::Model;
-use crate::store::{Case, Wanted, list};
+use crate::store::{Wanted, list};
 
 pub(crate) struct Api {
     pub(crate) store: Store,
@@ -58,13 +58,9 @@ impl EscalationService for Api {
 }
 
 /// The case that a request names by its id or reference, if it names one.
-fn case(key: &str) -> Result<Option<Case>, Status> {
-    match (key.parse(), key.parse::<Reference>()) {
-        (Ok(id), _) => Ok(Some(Case::Id(id))),
-        (_, Ok(reference)) => Ok(Some(Case::Reference(reference.to_string()))),
-        _ if key.is_empty() => Ok(None),
-        _ => Err(refuse::not_found("case", key)),
-    }
+fn case(key: &str) -> Result<Option<CaseKey>, Status> {
+    let key = Some(key).filter(|key| !key.is_empty());
+    key.map(|key| key.parse().map_err(|_| refuse::not_found("case", key))).transpose()
 }
 
 fn encode(row: Model) -> api::Escalation {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, ClockMarked, RegistryChanged};
 use masar_proto::kinds;
-use sea_orm::DatabaseTransaction;
+use masar_store::Transaction;
 
 use crate::NAME;
 use crate::app::{Core, Error, Heard, needed};
@@ -30,7 +30,7 @@ impl Handler for Hear {
         )
     }
 
-    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+    async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         let mut heard = Heard::default();
         for event in events {
             match event.kind.as_str() {

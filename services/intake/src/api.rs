@@ -11,15 +11,13 @@ use masar_proto::intake::v1::intake_service_server::IntakeService;
 use masar_proto::intake::v1::submit_cases_response::Result as ItemResult;
 use masar_proto::intake::v1::{
     GetSubmissionRequest, Rejection, Submission, SubmitCaseRequest, SubmitCaseResponse, SubmitCasesRequest,
-    SubmitCasesResponse, get_submission_request::Key,
+    SubmitCasesResponse, get_submission_request::Key as AskedBy,
 };
 use masar_runtime::{Caller, caller, refuse};
-use sea_orm::{ColumnTrait, Condition};
 use tonic::{Request, Response, Status, Streaming};
-use uuid::Uuid;
 
 use crate::app::{App, Error, external_key};
-use crate::store::submission::Column;
+use crate::store::submission::{self, Key};
 
 /// Items of one stream that may be on their way to the disk: enough to fill group commits, few enough to bound memory.
 const IN_FLIGHT: usize = 1_024;
@@ -66,27 +64,26 @@ impl IntakeService for Api {
             )])
         })?;
         let tenant = &caller.tenant.0;
-        let (name, filter) = match key {
-            Key::Reference(text) => {
+        let (name, key) = match key {
+            AskedBy::Reference(text) => {
                 let reference = text.parse::<Reference>();
                 let reference = reference
                     .map_err(|error| refuse::invalid(vec![("reference".into(), error.to_string())]))?;
-                (text, Column::Reference.eq(reference.to_string()))
+                (text, Key::Reference(reference))
             }
-            Key::CaseId(text) => {
-                let id = text.parse::<Uuid>().unwrap_or_default();
-                (text, Column::CaseId.eq(id))
+            AskedBy::CaseId(text) => {
+                let id = text.parse().unwrap_or_default();
+                (text, Key::Case(id))
             }
-            Key::External(key) => {
-                let found = Column::DedupKey.eq(external_key(tenant, &key.source_system, &key.external_ref));
-                (key.external_ref, found)
+            AskedBy::External(key) => {
+                let own = external_key(tenant, &key.source_system, &key.external_ref);
+                (key.external_ref, Key::Dedup(own))
             }
         };
-        let mut filter = Condition::all().add(filter);
-        if caller.identity.is_only_a_customer() {
-            filter = filter.add(Column::SubmittedBy.eq(caller.identity.subject.as_str()));
-        }
-        let found = self.app.find(filter, tenant).await.map_err(refusal)?;
+        let identity = &caller.identity;
+        let submitter = identity.is_only_a_customer().then_some(identity.subject.as_str());
+        let found = submission::find(&self.app.store, tenant, key, submitter).await;
+        let found = found.map_err(|error| refusal(error.into()))?;
         found.map(|row| Response::new(row.into())).ok_or_else(|| refuse::not_found("submission", &name))
     }
 }

@@ -7,9 +7,8 @@ use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, Outbox};
 use masar_proto::events::v1::{CaseChanged, effect::Effect};
 use masar_proto::{kinds, time};
+use masar_store::Transaction;
 use masar_workflow::Catalog;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::NAME;
@@ -23,7 +22,7 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+    async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         let mut states: BTreeMap<Uuid, String> = BTreeMap::new();
         let mut children = Vec::new();
         for event in events
@@ -43,27 +42,12 @@ impl Handler for Hear {
             states.insert(id, case.state);
         }
         accept(tx, &self.outbox, children).await.map_err(unusable)?;
-        remember(tx, states).await
+        Ok(submission::remember(tx, states).await?)
     }
 
     fn committed(&self, _: &[Event]) {
         self.outbox.wake();
     }
-}
-
-async fn remember(tx: &DatabaseTransaction, states: BTreeMap<Uuid, String>) -> Result<(), BusError> {
-    let mut cases: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
-    for (case, state) in states {
-        cases.entry(state).or_default().push(case);
-    }
-    for (state, cases) in cases {
-        submission::Entity::update_many()
-            .col_expr(submission::Column::State, Expr::value(state))
-            .filter(submission::Column::CaseId.is_in(cases))
-            .exec(tx)
-            .await?;
-    }
-    Ok(())
 }
 
 fn unusable(error: Error) -> BusError {

@@ -7,15 +7,13 @@ use masar_proto::notify::v1::notify_service_server::NotifyService;
 use masar_proto::{kinds, time};
 use masar_runtime::{Clock, caller, refuse};
 use masar_store::time::{from_db, to_db};
-use masar_store::{Error, Store, page};
-use sea_orm::prelude::ChronoDateTimeUtc;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use masar_store::{Error, Store};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::post::{new_secret, usable};
-use crate::store::delivery::{Column, EMAIL, Entity, Model, STATUSES, WEBHOOK};
-use crate::store::webhook;
+use crate::store::delivery::{EMAIL, Model, STATUSES, WEBHOOK};
+use crate::store::{list, webhook};
 
 /// The events that webhooks hear.
 const HEARD: [&str; 4] =
@@ -38,19 +36,12 @@ impl NotifyService for Api {
         let caller = caller(&request)?;
         let in_full = caller.identity.roles.contains(&Role(SEES_ADDRESSES.to_owned()));
         let request = request.into_inner();
-        let wanted = request.page.clone().unwrap_or_default();
-        let size = page::size(wanted.size);
-        let mut filter = filter(caller.tenant.0, &request)?;
-        if let Some((at, id)) = page::decode::<(i64, Uuid)>(&wanted.token).map_err(stored)? {
-            let at = to_db(jiff::Timestamp::from_microsecond(at).unwrap_or_default());
-            let same = Condition::all().add(Column::CreatedAt.eq(at)).add(Column::Id.lt(id));
-            filter = filter.add(Condition::any().add(Column::CreatedAt.lt(at)).add(same));
+        if !request.status.is_empty() && !STATUSES.contains(&request.status.as_str()) {
+            let problem = format!("there is no status `{}`: use {}", request.status, STATUSES.join(", "));
+            return Err(refuse::invalid(vec![("status".to_owned(), problem)]));
         }
-        let query = Entity::find().filter(filter).order_by_desc(Column::CreatedAt).order_by_desc(Column::Id);
-        let rows = query.limit(size + 1).all(self.store.reader()).await;
-        let mut rows = rows.map_err(|error| stored(error.into()))?;
-        let key = |row: &Model| (row.created_at.timestamp_micros(), row.id);
-        let next_token = page::cut(&mut rows, size, key).map_err(stored)?;
+        let listed = list(&self.store, &caller.tenant.0, &request).await;
+        let (rows, next_token) = listed.map_err(stored)?;
         let deliveries = rows.into_iter().map(|row| encode(row, in_full)).collect();
         Ok(Response::new(api::ListDeliveriesResponse { deliveries, page: Some(PageResponse { next_token }) }))
     }
@@ -73,7 +64,7 @@ impl NotifyService for Api {
         let (id, url, events) = (Uuid::now_v7(), url.to_string(), events.join(" "));
         let row = webhook::Model { id, tenant, url, events, secret, created_at };
         let tx = self.store.begin().await.map_err(stored)?;
-        let kept = webhook::put(&tx, row).await.map_err(|error| stored(error.into()))?;
+        let kept = webhook::put(&tx, row).await.map_err(stored)?;
         tx.commit().await.map_err(|error| stored(error.into()))?;
         let secret = kept.secret.clone();
         Ok(Response::new(api::Webhook { secret, ..shown(kept) }))
@@ -84,10 +75,8 @@ impl NotifyService for Api {
         request: Request<api::ListWebhooksRequest>,
     ) -> Result<Response<api::ListWebhooksResponse>, Status> {
         let tenant = caller(&request)?.tenant.0;
-        let query = webhook::Entity::find().filter(webhook::Column::Tenant.eq(tenant));
-        let rows = query.order_by_asc(webhook::Column::Id).all(self.store.reader()).await;
-        let webhooks = rows.map_err(|error| stored(error.into()))?.into_iter().map(shown).collect();
-        Ok(Response::new(api::ListWebhooksResponse { webhooks }))
+        let rows = webhook::list(&self.store, &tenant).await.map_err(stored)?;
+        Ok(Response::new(api::ListWebhooksResponse { webhooks: rows.into_iter().map(shown).collect() }))
     }
 
     async fn delete_webhook(
@@ -99,37 +88,17 @@ impl NotifyService for Api {
         let unknown = || refuse::not_found("webhook", &key);
         let id: Uuid = key.parse().map_err(|_| unknown())?;
         let tx = self.store.begin().await.map_err(stored)?;
-        let query = webhook::Entity::delete_many().filter(webhook::Column::Id.eq(id));
-        let deleted = query.filter(webhook::Column::Tenant.eq(tenant)).exec(&tx).await;
-        let deleted = deleted.map_err(|error| stored(error.into()))?;
+        let deleted = webhook::delete(&tx, &tenant, id).await.map_err(stored)?;
         tx.commit().await.map_err(|error| stored(error.into()))?;
-        if deleted.rows_affected == 0 {
+        if !deleted {
             return Err(unknown());
         }
         Ok(Response::new(api::DeleteWebhookResponse {}))
     }
 }
 
-fn filter(tenant: String, request: &api::ListDeliveriesRequest) -> Result<Condition, Status> {
-    let mut filter = Condition::all().add(Column::Tenant.eq(tenant));
-    if !request.case.is_empty() {
-        filter = filter.add(match request.case.parse::<Uuid>() {
-            Ok(id) => Column::CaseId.eq(id),
-            Err(_) => Column::Reference.eq(request.case.trim().to_uppercase()),
-        });
-    }
-    if !request.status.is_empty() {
-        if !STATUSES.contains(&request.status.as_str()) {
-            let problem = format!("there is no status `{}`: use {}", request.status, STATUSES.join(", "));
-            return Err(refuse::invalid(vec![("status".to_owned(), problem)]));
-        }
-        filter = filter.add(Column::Status.eq(request.status.as_str()));
-    }
-    Ok(filter)
-}
-
 fn encode(row: Model, in_full: bool) -> api::Delivery {
-    let at = |at: ChronoDateTimeUtc| time::to_proto(from_db(at));
+    let at = |at| time::to_proto(from_db(at));
     let (recipient, last_error) = match in_full {
         true => (row.recipient, row.last_error),
         false => (masked(&row.channel, &row.recipient), without_addresses(&row.last_error)),

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, Outbox, keep, kept};
 use masar_proto::events::v1::RegistryChanged;
 use masar_proto::kinds;
-use masar_store::insert_new;
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
+use masar_store::Transaction;
 use tracing::Span;
 
 use crate::NAME;
@@ -22,7 +21,7 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+    async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;
@@ -48,9 +47,7 @@ impl Handler for Hear {
                 }
             });
         }
-        let rows =
-            deliveries.into_values().map(|delivery| delivery.into_active_model().reset_all()).collect();
-        let new = insert_new(tx, rows, [delivery::Column::Id]).await?;
+        let new = delivery::insert(tx, deliveries.into_values().collect()).await?;
         // A clock that waits for a message hears at once that it can reach nobody.
         let events = new.iter().filter_map(|delivery| causes.get(&delivery.id)?.in_scope(|| told(delivery)));
         self.outbox.put(tx, events.collect()).await

@@ -63,7 +63,7 @@ impl Registry {
     /// # Errors
     /// `UnknownEntity`, or what the database says.
     pub async fn entity(&self, tenant: &str) -> Result<RegistryChanged, Error> {
-        let stored = store::snapshot(self.store.reader(), tenant).await?;
+        let stored = store::snapshot(&self.store, tenant).await?;
         stored.ok_or_else(|| Error::UnknownEntity(tenant.to_owned()))
     }
 
@@ -78,13 +78,13 @@ impl Registry {
         let stored = store::lock(&tx, tenant, now).await?;
         let mut new = next(stored.as_ref(), now)?;
         if stored.as_ref() == Some(&new) {
-            tx.rollback().await?;
+            tx.rollback().await.map_err(masar_store::Error::from)?;
             return Ok(Change { version: new.version, changed: false });
         }
         new.version += 1;
         store::replace(&tx, &new, now).await?;
         self.outbox.put(&tx, vec![Event::new(REGISTRY_CHANGED, tenant, &tenant, now, &new)]).await?;
-        tx.commit().await?;
+        tx.commit().await.map_err(masar_store::Error::from)?;
         self.outbox.wake();
         Ok(Change { version: new.version, changed: true })
     }

@@ -84,12 +84,6 @@ fn sentences(findings: &[Finding]) -> String {
     findings.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {

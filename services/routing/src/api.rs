@@ -5,24 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use masar_domain::{Importance, Reference};
+use masar_domain::Importance;
 use masar_proto::common::v1::{BiText, Importance as ImportanceCode, PageResponse};
 use masar_proto::routing::v1 as api;
 use masar_proto::routing::v1::routing_service_server::RoutingService;
 use masar_proto::time;
 use masar_runtime::{Caller, Clock, caller, refuse};
 use masar_store::time::from_db;
-use masar_store::{Batcher, Store, page};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use masar_store::{Batcher, Store};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::Span;
-use uuid::Uuid;
 
 use crate::app::{Act, Core, Deed, Error, Order, Which};
+use crate::store::list;
 use crate::store::queues::{Counts, counts};
-use crate::store::task::{Column, Entity, Model};
+use crate::store::task::{self, Model};
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The role that may move a task however often it was moved.
@@ -51,23 +50,18 @@ impl Api {
     }
 
     async fn find(&self, caller: &Caller, key: &str) -> Result<Model, Status> {
-        let by = match (key.parse::<Uuid>(), key.parse::<Reference>()) {
-            (Ok(id), _) => Column::CaseId.eq(id),
-            (_, Ok(reference)) => Column::Reference.eq(reference.to_string()),
-            _ => return Err(refuse::not_found("case", key)),
-        };
-        let found = Entity::find().filter(Column::Tenant.eq(caller.tenant.0.as_str())).filter(by);
-        let found = found.one(self.store.reader()).await.map_err(|error| refusal(error.into()))?;
-        found.ok_or_else(|| refuse::not_found("case", key))
+        let unknown = || refuse::not_found("case", key);
+        let case = key.parse().map_err(|_| unknown())?;
+        let found = task::find(&self.store, &caller.tenant.0, &case).await.map_err(stored)?;
+        found.ok_or_else(unknown)
     }
 
     async fn case(&self, caller: &Caller, key: &str) -> Result<Which, Status> {
         Ok(Which::Case(self.find(caller, key).await?.case_id))
     }
 
-    async fn queues(&self, tenant: &str, filter: Condition) -> Result<Vec<api::Queue>, Status> {
-        let own = filter.add(Column::Tenant.eq(tenant));
-        let counts = counts(self.store.reader(), own).await.map_err(|error| refusal(error.into()))?;
+    async fn queues(&self, tenant: &str, one: Option<&str>) -> Result<Vec<api::Queue>, Status> {
+        let counts = counts(&self.store, tenant, one).await.map_err(stored)?;
         Ok(counts.into_iter().map(|counts| self.queue(tenant, counts)).collect())
     }
 
@@ -97,11 +91,8 @@ impl RoutingService for Api {
     ) -> Result<Response<api::ListQueuesResponse>, Status> {
         let caller = caller(&request)?;
         let department = request.into_inner().department;
-        let mut filter = Condition::all();
-        if !department.is_empty() {
-            filter = filter.add(Column::Queue.eq(department));
-        }
-        Ok(Response::new(api::ListQueuesResponse { queues: self.queues(&caller.tenant.0, filter).await? }))
+        let one = Some(department.as_str()).filter(|department| !department.is_empty());
+        Ok(Response::new(api::ListQueuesResponse { queues: self.queues(&caller.tenant.0, one).await? }))
     }
 
     async fn list_tasks(
@@ -109,29 +100,8 @@ impl RoutingService for Api {
         request: Request<api::ListTasksRequest>,
     ) -> Result<Response<api::ListTasksResponse>, Status> {
         let caller = caller(&request)?;
-        let request = request.into_inner();
-        let wanted = request.page.unwrap_or_default();
-        let size = page::size(wanted.size);
-        let mut filter = Condition::all().add(Column::Tenant.eq(caller.tenant.0)).add(Column::Open.eq(true));
-        for (column, value) in [(Column::Queue, &request.queue), (Column::Assignee, &request.assignee)] {
-            if !value.is_empty() {
-                filter = filter.add(column.eq(value.as_str()));
-            }
-        }
-        if request.waiting_only {
-            filter = filter.add(Column::Assignee.eq(""));
-        }
-        if let Some((urgency, id)) =
-            page::decode::<(i64, Uuid)>(&wanted.token).map_err(|error| refusal(error.into()))?
-        {
-            let later = Condition::all().add(Column::Urgency.eq(urgency)).add(Column::CaseId.gt(id));
-            filter = filter.add(Condition::any().add(Column::Urgency.gt(urgency)).add(later));
-        }
-        let query = Entity::find().filter(filter).order_by_asc(Column::Urgency).order_by_asc(Column::CaseId);
-        let rows = query.limit(size + 1).all(self.store.reader()).await;
-        let mut rows = rows.map_err(|error| refusal(error.into()))?;
-        let next_token = page::cut(&mut rows, size, |row| (row.urgency, row.case_id));
-        let next_token = next_token.map_err(|error| refusal(error.into()))?;
+        let listed = list(&self.store, &caller.tenant.0, request.get_ref()).await;
+        let (rows, next_token) = listed.map_err(stored)?;
         let tasks = rows.iter().map(encode).collect();
         Ok(Response::new(api::ListTasksResponse { tasks, page: Some(PageResponse { next_token }) }))
     }
@@ -216,11 +186,10 @@ impl RoutingService for Api {
         let api = self.clone();
         let looks = futures::stream::once(async {}).chain(changes.map(drop));
         let seen = looks.then(move |()| {
-            let counted = Condition::all().add(Column::Queue.eq(queue.as_str()));
             let api = api.clone();
             let (tenant, queue) = (tenant.clone(), queue.clone());
             async move {
-                let found = api.queues(&tenant, counted).await?.pop();
+                let found = api.queues(&tenant, Some(&queue)).await?.pop();
                 Ok(found.unwrap_or_else(|| api.queue(&tenant, Counts { queue, ..Counts::default() })))
             }
         });
@@ -254,6 +223,10 @@ fn encode(task: &Model) -> api::Task {
         version: task.version.unsigned_abs(),
         claimed_at: task.claimed_at.and_then(at),
     }
+}
+
+fn stored(error: masar_store::Error) -> Status {
+    refusal(error.into())
 }
 
 fn refusal(error: Error) -> Status {

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, ClockChanged, ClockMarked, RegistryChanged};
 use masar_proto::kinds;
-use sea_orm::{ColumnTrait, Condition, DatabaseTransaction};
+use masar_store::Transaction;
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Core, Error, Session, locked};
+use crate::app::{Core, Error, Session};
 use crate::store::task;
 
 pub(crate) struct Hear {
@@ -20,15 +20,14 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+    async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;
             self.core.hear(changed);
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
-        let known = Condition::all().add(task::Column::CaseId.is_in(cases));
-        let mut session = Session::new(&self.core, locked(tx, known).await.map_err(unusable)?);
+        let mut session = Session::new(&self.core, task::lock(tx, cases).await?);
         for event in events {
             event.cause(NAME, || follow(&mut session, event))?;
         }

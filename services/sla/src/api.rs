@@ -7,23 +7,22 @@ use futures::{Stream, StreamExt};
 use masar_clock::{Clock as Folded, Entry, Event as ClockEvent};
 use masar_domain::Importance;
 use masar_proto::common::v1::{Importance as ImportanceCode, PageResponse};
-use masar_proto::events::v1::{Calendar as CalendarText, ClockState};
+use masar_proto::events::v1::Calendar as CalendarText;
 use masar_proto::sla::v1 as api;
 use masar_proto::sla::v1::sla_service_server::SlaService;
 use masar_proto::time;
 use masar_runtime::{caller, refuse};
-use masar_store::time::{from_db, to_db};
-use masar_store::{Store, page};
+use masar_store::Store;
+use masar_store::time::from_db;
 use masar_workflow::Catalog;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use crate::app::{Compiled, Error, Keeper, Promises, state};
 use crate::calendars::SHIPPED;
-use crate::store::clock::{Column, Entity, Model};
+use crate::store::clock::{self, Model};
+use crate::store::list;
 
 pub(crate) struct Api {
     pub(crate) store: Store,
@@ -40,20 +39,8 @@ impl SlaService for Api {
         request: Request<api::ListClocksRequest>,
     ) -> Result<Response<api::ListClocksResponse>, Status> {
         let tenant = caller(&request)?.tenant.0;
-        let request = request.into_inner();
-        let wanted = request.page.clone().unwrap_or_default();
-        let size = page::size(wanted.size);
-        let mut filter = filter(tenant, &request);
-        if let Some((due, id)) = page::decode::<(i64, Uuid)>(&wanted.token).map_err(stored)? {
-            let due = to_db(jiff::Timestamp::from_microsecond(due).unwrap_or_default());
-            let later = Condition::all().add(Column::DueAt.eq(due)).add(Column::Id.gt(id));
-            filter = filter.add(Condition::any().add(Column::DueAt.gt(due)).add(later));
-        }
-        let query = Entity::find().filter(filter).order_by_asc(Column::DueAt).order_by_asc(Column::Id);
-        let rows = query.limit(size + 1).all(self.store.reader()).await;
-        let mut rows = rows.map_err(|error| stored(error.into()))?;
-        let next_token =
-            page::cut(&mut rows, size, |row| (row.due_at.timestamp_micros(), row.id)).map_err(stored)?;
+        let listed = list(&self.store, &tenant, request.get_ref()).await;
+        let (rows, next_token) = listed.map_err(stored)?;
         let clocks = rows.iter().map(encode).collect::<Result<_, _>>()?;
         Ok(Response::new(api::ListClocksResponse { clocks, page: Some(PageResponse { next_token }) }))
     }
@@ -64,13 +51,7 @@ impl SlaService for Api {
     ) -> Result<Response<api::GetCaseClocksResponse>, Status> {
         let tenant = caller(&request)?.tenant.0;
         let key = request.into_inner().case;
-        let by = match key.parse::<Uuid>() {
-            Ok(id) => Column::CaseId.eq(id),
-            Err(_) => Column::Reference.eq(key.trim().to_uppercase()),
-        };
-        let own = Entity::find().filter(Column::Tenant.eq(tenant.as_str()));
-        let query = own.filter(by).order_by_asc(Column::Id);
-        let rows = query.all(self.store.reader()).await.map_err(|error| stored(error.into()))?;
+        let rows = clock::of_case(&self.store, &tenant, &key).await.map_err(stored)?;
         if rows.is_empty() {
             return Err(refuse::not_found("case with clocks", &key));
         }
@@ -174,28 +155,6 @@ impl SlaService for Api {
         }));
         Ok(Response::new(api::ListPoliciesResponse { policies }))
     }
-}
-
-fn filter(tenant: String, request: &api::ListClocksRequest) -> Condition {
-    let mut filter = Condition::all().add(Column::Tenant.eq(tenant));
-    filter = match request.phase.as_str() {
-        "" => filter.add(Column::Phase.is_in(ClockState::OPEN)),
-        "breached" => filter.add(Column::Phase.is_in(ClockState::OPEN)).add(Column::BreachedAt.is_not_null()),
-        phase => filter.add(Column::Phase.eq(phase)),
-    };
-    for (column, value) in [(Column::Queue, &request.queue), (Column::Clock, &request.clock)] {
-        if !value.is_empty() {
-            filter = filter.add(column.eq(value.as_str()));
-        }
-    }
-    let due = request.due.unwrap_or_default();
-    if let Some(from) = time::from_proto(due.from.as_ref()) {
-        filter = filter.add(Column::DueAt.gte(to_db(from)));
-    }
-    if let Some(to) = time::from_proto(due.to.as_ref()) {
-        filter = filter.add(Column::DueAt.lt(to_db(to)));
-    }
-    filter
 }
 
 fn entries(row: &Model) -> Result<Vec<Entry>, Status> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, MessageTold, RegistryChanged, TaskChanged, effect::Effect};
 use masar_proto::{kinds, time};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use masar_store::Transaction;
 use uuid::Uuid;
 
 use crate::NAME;
@@ -22,7 +22,7 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
-    async fn handle(&self, tx: &DatabaseTransaction, events: &[Event]) -> Result<(), BusError> {
+    async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;
@@ -30,11 +30,8 @@ impl Handler for Hear {
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
         let early = told::take(tx, &cases, self.keeper.clock.now()).await?;
-        let rows = clock::Entity::find()
-            .filter(clock::Column::CaseId.is_in(cases))
-            .order_by_asc(clock::Column::Id)
-            .lock_exclusive();
-        let mut session = Session::new(&self.keeper, rows.all(tx).await?).with_early(early);
+        let rows = clock::lock(tx, cases).await?;
+        let mut session = Session::new(&self.keeper, rows).with_early(early);
         for event in events {
             event.cause(NAME, || follow(&mut session, event))?;
         }

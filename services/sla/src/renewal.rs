@@ -6,7 +6,6 @@ use std::time::Duration;
 use masar_clock::CalendarRef;
 use masar_runtime::Clock;
 use masar_store::Store;
-use sea_orm::QuerySelect;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -61,7 +60,7 @@ impl Renewal {
         after: Uuid,
     ) -> Result<Option<Uuid>, Error> {
         let tx = self.store.begin().await?;
-        let behind = clock::behind(tenant, calendar, after).limit(MOST).lock_exclusive().all(&tx).await?;
+        let behind = clock::lock_behind(&tx, tenant, calendar, after, MOST).await?;
         let Some(last) = behind.last().map(|row| row.id) else { return Ok(None) };
         let now = self.clock.now();
         let mut session = Session::new(&self.keeper, behind.clone());

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use masar_runtime::Clock;
 use masar_store::Store;
-use masar_store::time::{from_db, to_db};
-use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -39,17 +36,12 @@ impl Timers {
     }
 
     async fn wait_and_fire(&self) -> Result<(), Error> {
-        let next = clock::Entity::find()
-            .filter(clock::Column::NextAt.is_not_null())
-            .order_by_asc(clock::Column::NextAt)
-            .one(self.store.reader())
-            .await?;
-        let Some(at) = next.and_then(|row| row.next_at) else {
+        let Some(at) = clock::next_at(&self.store).await? else {
             self.keeper.timers.notified().await;
             return Ok(());
         };
         tokio::select! {
-            () = self.clock.sleep_until(from_db(at)) => while self.fire().instrument(tracing::info_span!("fire")).await? {},
+            () = self.clock.sleep_until(at) => while self.fire().instrument(tracing::info_span!("fire")).await? {},
             () = self.keeper.timers.notified() => {}
         }
         Ok(())
@@ -59,13 +51,7 @@ impl Timers {
     async fn fire(&self) -> Result<bool, Error> {
         let now = self.clock.now();
         let tx = self.store.begin().await?;
-        let due = clock::Entity::find()
-            .filter(clock::Column::NextAt.lte(to_db(now)))
-            .order_by_asc(clock::Column::NextAt)
-            .limit(MOST)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .all(&tx)
-            .await?;
+        let due = clock::lock_due(&tx, now, MOST).await?;
         if due.is_empty() {
             return Ok(false);
         }

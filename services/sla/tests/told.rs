@@ -2,12 +2,11 @@
 
 mod support;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::SignedDuration;
 use masar_proto::common::v1::Importance;
 use masar_proto::events::v1::ClockEffect;
-use masar_testkit::on_each_database;
-use sea_orm::{ConnectionTrait, Statement};
+use masar_testkit::{count, on_each_database};
 use support::{Bench, at, new_case, start};
 
 const DELIVERED: &str = "stopped: `acknowledgement` was delivered by email";
@@ -61,9 +60,7 @@ async fn a_message_that_was_faster_than_its_case_stops_the_clock_at_its_start() 
 
 /// How many messages wait for a clock.
 async fn waiting(bench: &Bench) -> Result<i64> {
-    let count = Statement::from_string(bench.store.backend(), "SELECT COUNT(*) AS n FROM told");
-    let row = bench.store.reader().query_one_raw(count).await?.context("a count")?;
-    Ok(row.try_get("", "n")?)
+    count(bench.store.reader(), "told").await
 }
 
 #[tokio::test]

@@ -10,11 +10,10 @@ use masar_proto::{
     kinds, time,
 };
 use masar_store::time::to_db;
-use masar_store::{insert_all, save_all};
+use masar_store::{Transaction, insert_all, save_all};
 use masar_workflow::{
     Case, CaseEvent, Catalog, ClockEffect, ClockOperation, Effect, Situation, decide, evolve,
 };
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -61,8 +60,8 @@ pub(crate) struct Session<'a> {
     folds: HashMap<Uuid, Case>,
     changed: BTreeSet<Uuid>,
     moved: BTreeSet<Uuid>,
-    entries: Vec<entry::ActiveModel>,
-    links: Vec<link::ActiveModel>,
+    entries: Vec<entry::Model>,
+    links: Vec<link::Model>,
     events: Vec<Event>,
 }
 
@@ -70,7 +69,7 @@ impl<'a> Session<'a> {
     /// Locks cases for a transaction's work; those that may move are read whole.
     pub(crate) async fn begin(
         core: &'a Core,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         cases: BTreeSet<Uuid>,
         moving: BTreeSet<Uuid>,
     ) -> Result<Self, Error> {
@@ -167,12 +166,7 @@ impl<'a> Session<'a> {
     ) {
         self.note(id, "link", at, actor, link.clone(), other_reference.clone());
         let Some(row) = self.rows.get(&id) else { return };
-        self.links.push(link::ActiveModel {
-            case_id: Set(id),
-            link: Set(link.clone()),
-            other_id: Set(other),
-            other_reference: Set(other_reference),
-        });
+        self.links.push(link::Model { case_id: id, link: link.clone(), other_id: other, other_reference });
         let linked = CaseLinked {
             case_id: id.to_string(),
             tenant: row.tenant.clone(),
@@ -207,17 +201,17 @@ impl<'a> Session<'a> {
                 windows.remove(clock);
             }
         }
-        self.entries.push(entry::ActiveModel {
-            case_id: Set(id),
-            number: Set(row.entries),
-            kind: Set("transition".to_owned()),
-            at: Set(to_db(event.at)),
-            actor: Set(event.actor.clone()),
-            action: Set(event.action.clone()),
-            from_state: Set(from.clone()),
-            to_state: Set(event.to.0.clone()),
-            text: Set(event.reason.clone().unwrap_or_default()),
-            event: Set(Some(serde_json::to_string(event)?)),
+        self.entries.push(entry::Model {
+            case_id: id,
+            number: row.entries,
+            kind: "transition".to_owned(),
+            at: to_db(event.at),
+            actor: event.actor.clone(),
+            action: event.action.clone(),
+            from_state: from.clone(),
+            to_state: event.to.0.clone(),
+            text: event.reason.clone().unwrap_or_default(),
+            event: Some(serde_json::to_string(event)?),
         });
         let message = encode::changed(row, case, event, from);
         self.events.push(Event::new(kind, &row.tenant, &id, event.at, &message));
@@ -231,28 +225,27 @@ impl<'a> Session<'a> {
         self.changed.insert(id);
         row.entries += 1;
         let (number, state) = (row.entries, row.state.clone());
-        self.entries.push(entry::ActiveModel {
-            case_id: Set(id),
-            number: Set(number),
-            kind: Set(kind.to_owned()),
-            at: Set(to_db(at)),
-            actor: Set(actor.to_owned()),
-            action: Set(action),
-            from_state: Set(state.clone()),
-            to_state: Set(state),
-            text: Set(text),
-            event: Set(None),
+        self.entries.push(entry::Model {
+            case_id: id,
+            number,
+            kind: kind.to_owned(),
+            at: to_db(at),
+            actor: actor.to_owned(),
+            action,
+            from_state: state.clone(),
+            to_state: state,
+            text,
+            event: None,
         });
     }
 
     /// Writes all that changed, in a handful of statements, and says which cases did.
-    pub(crate) async fn save(self, tx: &DatabaseTransaction) -> Result<BTreeSet<Uuid>, Error> {
+    pub(crate) async fn save(self, tx: &Transaction) -> Result<BTreeSet<Uuid>, Error> {
         let Self { core, mut rows, folds, changed, moved, entries, links, events } = self;
         save_all(tx, changed.iter().filter_map(|id| rows.remove(id)).collect()).await?;
         save_all(tx, fold::rows(moved.iter().filter_map(|id| folds.get(id)))?).await?;
         insert_all(tx, entries).await?;
-        let key = [link::Column::CaseId, link::Column::Link, link::Column::OtherId];
-        masar_store::insert_new(tx, links, key).await?;
+        link::add(tx, links).await?;
         core.outbox.put(tx, events).await?;
         Ok(changed)
     }

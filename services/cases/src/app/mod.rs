@@ -8,9 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use masar_runtime::Clock;
-use masar_store::{Batcher, Store, Writer};
+use masar_store::{Batcher, Store, Transaction, Writer};
 use masar_workflow::{Actor, Case, Catalog, Command, Package, Refusal};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use tokio::sync::broadcast;
 use tracing::Span;
 use uuid::Uuid;
@@ -38,12 +37,6 @@ pub(crate) enum Error {
     Bus(#[from] masar_bus::Error),
     #[error(transparent)]
     Store(#[from] masar_store::Error),
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 /// What is done to a case.
@@ -78,16 +71,9 @@ pub(crate) struct App {
 impl App {
     /// A case of the tenant, by id or reference.
     pub(crate) async fn find(&self, tenant: &str, key: &str) -> Result<case::Model, Error> {
-        let by = match key.parse::<Uuid>() {
-            Ok(id) => case::Column::Id.eq(id),
-            Err(_) => match key.parse::<masar_domain::Reference>() {
-                Ok(reference) => case::Column::Reference.eq(reference.to_string()),
-                Err(_) => return Err(Error::NotFound(key.to_owned())),
-            },
-        };
-        let found =
-            case::Entity::find().filter(case::Column::Tenant.eq(tenant)).filter(by).one(self.store.reader());
-        found.await?.ok_or_else(|| Error::NotFound(key.to_owned()))
+        let unknown = || Error::NotFound(key.to_owned());
+        let case = key.parse().map_err(|_| unknown())?;
+        case::find(&self.store, tenant, &case).await?.ok_or_else(unknown)
     }
 
     /// A case as the pure core knows it.
@@ -120,7 +106,7 @@ impl Writer for Act {
 
     async fn write(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         batch: Vec<Order>,
     ) -> Result<Vec<Result<case::Model, Error>>, Error> {
         let moves = batch.iter().filter(|order| matches!(order.deed, Deed::Move(_)));

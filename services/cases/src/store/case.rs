@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use masar_domain::CaseKey;
+use masar_store::{Error, Store, Transaction};
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectionTrait, QueryOrder, QuerySelect};
+use sea_orm::{QueryOrder, QuerySelect};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "cases")]
@@ -60,11 +62,17 @@ impl Model {
     }
 }
 
+/// A case of the tenant.
+pub(crate) async fn find(store: &Store, tenant: &str, case: &CaseKey) -> Result<Option<Model>, Error> {
+    let by = match case {
+        CaseKey::Id(id) => Column::Id.eq(*id),
+        CaseKey::Reference(reference) => Column::Reference.eq(reference.to_string()),
+    };
+    Ok(Entity::find().filter(Column::Tenant.eq(tenant)).filter(by).one(store.reader()).await?)
+}
+
 /// Cases, locked in the order of their ids so that no two writers wait for each other.
-pub(crate) async fn lock<C: ConnectionTrait>(
-    tx: &C,
-    ids: BTreeSet<Uuid>,
-) -> Result<HashMap<Uuid, Model>, DbErr> {
+pub(crate) async fn lock(tx: &Transaction, ids: BTreeSet<Uuid>) -> Result<HashMap<Uuid, Model>, Error> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }

@@ -1,7 +1,10 @@
 //! The history of cases: every event, comment and link, in order. Entries are only ever added.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use masar_proto::common::v1::PageRequest;
+use masar_store::{Error, Store, page};
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, QuerySelect};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "entries")]
@@ -26,3 +29,18 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A page of a case's history, oldest first, and the token of the next.
+pub(crate) async fn history(
+    store: &Store,
+    case: Uuid,
+    wanted: &PageRequest,
+) -> Result<(Vec<Model>, String), Error> {
+    let size = page::size(wanted.size);
+    let after = page::decode::<i64>(&wanted.token)?.unwrap_or(0);
+    let entries = Entity::find().filter(Column::CaseId.eq(case)).filter(Column::Number.gt(after));
+    let entries = entries.order_by_asc(Column::Number).limit(size + 1);
+    let mut rows = entries.all(store.reader()).await?;
+    let next = page::cut(&mut rows, size, |row| row.number)?;
+    Ok((rows, next))
+}

@@ -1,6 +1,7 @@
 //! Links between cases; each stands once for either side.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use masar_store::{Error, Store, Transaction, insert_new};
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -18,3 +19,13 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The links of a case.
+pub(crate) async fn of(store: &Store, case: Uuid) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::CaseId.eq(case)).all(store.reader()).await?)
+}
+
+/// Links cases; those that are linked so already stay as they are.
+pub(crate) async fn add(tx: &Transaction, links: Vec<Model>) -> Result<(), Error> {
+    insert_new(tx, links, [Column::CaseId, Column::Link, Column::OtherId]).await.map(drop)
+}

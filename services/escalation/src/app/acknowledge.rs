@@ -25,7 +25,7 @@ impl Core {
         reason: &str,
     ) -> Result<escalation::Model, Error> {
         let tx = store.begin().await?;
-        let found = escalation::locked(&tx, &caller.tenant.0, id).await?;
+        let found = escalation::lock(&tx, &caller.tenant.0, id).await?;
         let mut row = found.ok_or_else(|| Error::NotFound(id.to_string()))?;
         let actor = &caller.identity;
         if row.acknowledged_by == actor.subject && row.acknowledged_at.is_some() {

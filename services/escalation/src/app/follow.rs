@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_clock::Mark;
 use masar_domain::Importance;
 use masar_proto::events::v1::{CaseSnapshot, ClockMarked, ClockState};
+use masar_store::Transaction;
 use prost::Message;
-use sea_orm::DatabaseTransaction;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ impl Marked {
 
 impl Core {
     /// Takes over what was heard, and fires the levels that follow.
-    pub(crate) async fn follow(&self, tx: &DatabaseTransaction, heard: Heard) -> Result<(), Error> {
+    pub(crate) async fn follow(&self, tx: &Transaction, heard: Heard) -> Result<(), Error> {
         let Heard { cases, marks } = heard;
         let ids: BTreeSet<Uuid> =
             cases.iter().map(|(id, ..)| *id).chain(marks.iter().map(|marked| marked.case)).collect();
@@ -101,7 +101,7 @@ impl Core {
     /// Climbs the ladders of marks whose case is known; the others wait for theirs.
     async fn climb(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         rows: &BTreeMap<Uuid, case::Model>,
         marks: Vec<Marked>,
     ) -> Result<(), Error> {

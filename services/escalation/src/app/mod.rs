@@ -44,12 +44,6 @@ pub(crate) enum Error {
     Store(#[from] masar_store::Error),
 }
 
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 /// What everything that raises or acknowledges needs.
 pub(crate) struct Core {
     pub(crate) outbox: Outbox,

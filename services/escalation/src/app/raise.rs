@@ -7,9 +7,9 @@ use masar_bus::kept;
 use masar_proto::common::v1::StateCategory;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 use masar_proto::{kinds, time};
+use masar_store::Transaction;
 use masar_store::time::to_db;
 use masar_workflow::{Climb, SYSTEM, climb};
-use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 use super::follow::Marked;
@@ -22,7 +22,7 @@ impl Core {
     /// Raises the levels of the marks that have not fired before. The rows of the cases are held.
     pub(super) async fn raise(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         cases: &BTreeMap<Uuid, CaseSnapshot>,
         marks: &[Marked],
     ) -> Result<(), Error> {

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use masar_proto::events::v1::CaseSnapshot;
-use masar_store::insert_new;
+use masar_store::{Transaction, insert_new};
 use prost::Message;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect};
+use sea_orm::{QueryOrder, QuerySelect};
 
 use crate::app::Error;
 
@@ -36,11 +36,8 @@ impl Model {
 
 /// The rows of cases, made where there are none, and locked in the order of their ids: whatever happens to a case
 /// happens after what others do to it, even before it is known.
-pub(crate) async fn hold<C: ConnectionTrait>(
-    tx: &C,
-    ids: &BTreeSet<Uuid>,
-) -> Result<Vec<Model>, masar_store::Error> {
-    let row = |id: &Uuid| ActiveModel { id: Set(*id), version: Set(0), snapshot: Set(None) };
+pub(crate) async fn hold(tx: &Transaction, ids: &BTreeSet<Uuid>) -> Result<Vec<Model>, masar_store::Error> {
+    let row = |id: &Uuid| Model { id: *id, version: 0, snapshot: None };
     insert_new(tx, ids.iter().map(row).collect(), [Column::Id]).await?;
     let rows = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
     Ok(rows.order_by_asc(Column::Id).lock_exclusive().all(tx).await?)

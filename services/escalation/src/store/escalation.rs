@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use masar_store::insert_all;
+use masar_store::{Error, Transaction, insert_all};
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectionTrait, FromJsonQueryResult, IntoActiveModel, QuerySelect};
+use sea_orm::{ConnectionTrait, FromJsonQueryResult, QuerySelect};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -53,30 +53,27 @@ impl ActiveModelBehavior for ActiveModel {}
 pub(crate) type Once = (Uuid, String, i32, String);
 
 /// The levels of cases that have fired.
-pub(crate) async fn fired<C: ConnectionTrait>(
-    tx: &C,
+pub(crate) async fn fired(
+    tx: &Transaction,
     cases: impl Iterator<Item = Uuid>,
-) -> Result<HashSet<Once>, DbErr> {
+) -> Result<HashSet<Once>, Error> {
     let levels = Entity::find().filter(Column::CaseId.is_in(cases)).select_only();
     let levels = levels.columns([Column::CaseId, Column::Clock, Column::Run, Column::Level]);
     Ok(levels.into_tuple::<Once>().all(tx).await?.into_iter().collect())
 }
 
 /// Writes new escalations.
-pub(crate) async fn insert<C: ConnectionTrait>(tx: &C, rows: Vec<Model>) -> Result<(), masar_store::Error> {
-    insert_all(tx, rows.into_iter().map(IntoActiveModel::into_active_model).collect()).await
+pub(crate) async fn insert<C: ConnectionTrait>(tx: &C, rows: Vec<Model>) -> Result<(), Error> {
+    insert_all(tx, rows).await
 }
 
 /// An escalation of the tenant, locked.
-pub(crate) async fn locked<C: ConnectionTrait>(
-    tx: &C,
-    tenant: &str,
-    id: Uuid,
-) -> Result<Option<Model>, DbErr> {
-    Entity::find_by_id(id).filter(Column::Tenant.eq(tenant)).lock_exclusive().one(tx).await
+pub(crate) async fn lock(tx: &Transaction, tenant: &str, id: Uuid) -> Result<Option<Model>, Error> {
+    Ok(Entity::find_by_id(id).filter(Column::Tenant.eq(tenant)).lock_exclusive().one(tx).await?)
 }
 
 /// Writes an escalation as it is now.
-pub(crate) async fn update<C: ConnectionTrait>(tx: &C, row: Model) -> Result<(), DbErr> {
-    ActiveModel::from(row).reset_all().update(tx).await.map(drop)
+pub(crate) async fn update(tx: &Transaction, row: Model) -> Result<(), Error> {
+    ActiveModel::from(row).reset_all().update(tx).await?;
+    Ok(())
 }

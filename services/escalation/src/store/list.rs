@@ -1,5 +1,6 @@
 //! The list of escalations as keyset pages, newest first.
 
+use masar_domain::CaseKey;
 use masar_store::{Store, page};
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -11,18 +12,12 @@ use super::queued;
 /// Which escalations are wanted; what is empty does not narrow the list.
 #[derive(Default)]
 pub(crate) struct Wanted<'a> {
-    pub(crate) case: Option<Case>,
+    pub(crate) case: Option<CaseKey>,
     /// Only those that nobody has acknowledged.
     pub(crate) open_only: bool,
     pub(crate) level: &'a str,
     /// Only those that were added to this queue.
     pub(crate) queue: &'a str,
-}
-
-/// The case that escalations are about.
-pub(crate) enum Case {
-    Id(Uuid),
-    Reference(String),
 }
 
 /// A page of the tenant's escalations and the token of the next.
@@ -49,8 +44,8 @@ fn filter(tenant: &str, wanted: Wanted<'_>) -> Condition {
     let mut filter = Condition::all().add(Column::Tenant.eq(tenant));
     filter = match case {
         None => filter,
-        Some(Case::Id(id)) => filter.add(Column::CaseId.eq(id)),
-        Some(Case::Reference(reference)) => filter.add(Column::Reference.eq(reference)),
+        Some(CaseKey::Id(id)) => filter.add(Column::CaseId.eq(id)),
+        Some(CaseKey::Reference(reference)) => filter.add(Column::Reference.eq(reference.to_string())),
     };
     if open_only {
         filter = filter.add(Column::AcknowledgedAt.is_null());

@@ -6,7 +6,7 @@ mod list;
 pub(crate) mod queued;
 pub(crate) mod waiting;
 
-pub(crate) use list::{Case, Wanted, list};
+pub(crate) use list::{Wanted, list};
 
 use masar_store::CreateTables;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};

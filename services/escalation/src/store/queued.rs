@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use masar_store::insert_all;
+use masar_store::{Error, Transaction, insert_all};
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, ConnectionTrait};
 
 use super::escalation;
 
@@ -28,16 +27,13 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Adds escalations to the queues that their actions name.
-pub(crate) async fn insert<C: ConnectionTrait>(
-    tx: &C,
-    raised: &[escalation::Model],
-) -> Result<(), masar_store::Error> {
+pub(crate) async fn insert(tx: &Transaction, raised: &[escalation::Model]) -> Result<(), Error> {
     let queues = raised.iter().flat_map(|row| {
         let named: BTreeSet<_> = row.actions.0.iter().filter_map(|action| action.strip_prefix(ADD)).collect();
-        named.into_iter().map(|queue| ActiveModel {
-            tenant: Set(row.tenant.clone()),
-            queue: Set(queue.to_owned()),
-            escalation_id: Set(row.id),
+        named.into_iter().map(|queue| Model {
+            tenant: row.tenant.clone(),
+            queue: queue.to_owned(),
+            escalation_id: row.id,
         })
     });
     insert_all(tx, queues.collect()).await

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use masar_store::insert_all;
+use masar_store::{Error, Transaction, insert_all};
+use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "waiting")]
@@ -22,17 +22,13 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Keeps marks, in their order, until their case arrives.
-pub(crate) async fn keep<C: ConnectionTrait>(
-    tx: &C,
-    marks: Vec<(Uuid, Vec<u8>)>,
-) -> Result<(), masar_store::Error> {
-    let row =
-        |(case_id, data)| ActiveModel { id: Set(Uuid::now_v7()), case_id: Set(case_id), data: Set(data) };
+pub(crate) async fn keep(tx: &Transaction, marks: Vec<(Uuid, Vec<u8>)>) -> Result<(), Error> {
+    let row = |(case_id, data)| Model { id: Uuid::now_v7(), case_id, data };
     insert_all(tx, marks.into_iter().map(row).collect()).await
 }
 
 /// Takes the marks of cases that have arrived out of the table, oldest first.
-pub(crate) async fn take<C: ConnectionTrait>(tx: &C, cases: BTreeSet<Uuid>) -> Result<Vec<Model>, DbErr> {
+pub(crate) async fn take(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<Model>, Error> {
     if cases.is_empty() {
         return Ok(Vec::new());
     }

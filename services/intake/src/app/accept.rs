@@ -8,8 +8,7 @@ use masar_domain::Reference;
 use masar_proto::intake::v1::SubmitCaseResponse;
 use masar_proto::{kinds, time};
 use masar_store::time::{from_db, to_db};
-use masar_store::{Writer, insert_all};
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use masar_store::{Transaction, Writer, insert_all};
 
 use super::{Error, Submission};
 use crate::store::{number, submission};
@@ -27,12 +26,11 @@ impl Writer for Accept {
 
     async fn write(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         batch: Vec<Submission>,
     ) -> Result<Vec<Result<SubmitCaseResponse, Error>>, Error> {
         let keys = batch.iter().map(|submission| submission.dedup_key.as_str());
-        let known =
-            submission::Entity::find().filter(submission::Column::DedupKey.is_in(keys)).all(tx).await?;
+        let known = submission::with_keys(tx, keys).await?;
         let mut answers: HashMap<String, SubmitCaseResponse> =
             known.into_iter().map(|row| (row.dedup_key.clone(), answer(&row))).collect();
         let mut new: Vec<Submission> = Vec::new();
@@ -62,19 +60,19 @@ impl Writer for Accept {
 
 /// Writes new submissions and tells the others.
 pub(crate) async fn accept(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     outbox: &Outbox,
     mut new: Vec<Submission>,
 ) -> Result<Vec<SubmitCaseResponse>, Error> {
     number_them(tx, &mut new).await?;
     let answers = new.iter().map(accepted).collect();
-    insert_all(tx, new.iter().map(row).collect::<Vec<submission::ActiveModel>>()).await?;
+    insert_all(tx, new.iter().map(row).collect()).await?;
     outbox.put(tx, new.into_iter().map(event).collect()).await?;
     Ok(answers)
 }
 
 /// Gives each submission its reference: one statement for all of a tenant and year.
-async fn number_them(tx: &DatabaseTransaction, new: &mut [Submission]) -> Result<(), Error> {
+async fn number_them(tx: &Transaction, new: &mut [Submission]) -> Result<(), Error> {
     let mut groups: BTreeMap<(String, i16), Vec<&mut Submission>> = BTreeMap::new();
     for submission in new {
         let year = submission.accepted_at.to_zoned_datetime(jiff::tz::TimeZone::UTC).year();
@@ -91,20 +89,20 @@ async fn number_them(tx: &DatabaseTransaction, new: &mut [Submission]) -> Result
     Ok(())
 }
 
-fn row(submission: &Submission) -> submission::ActiveModel {
+fn row(submission: &Submission) -> submission::Model {
     let Submission { dedup_key, received_at, accepted_at, event, .. } = submission;
-    submission::ActiveModel {
-        case_id: Set(event.case_id.parse().unwrap_or_default()),
-        dedup_key: Set(dedup_key.clone()),
-        tenant: Set(event.tenant.clone()),
-        reference: Set(event.reference.clone()),
-        case_type: Set(event.case_type.clone()),
-        source_system: Set(event.source_system.clone()),
-        external_ref: Set(event.external_ref.clone()),
-        received_at: Set(to_db(*received_at)),
-        accepted_at: Set(to_db(*accepted_at)),
-        submitted_by: Set(event.submitted_by.clone()),
-        state: Set("received".to_owned()),
+    submission::Model {
+        case_id: event.case_id.parse().unwrap_or_default(),
+        dedup_key: dedup_key.clone(),
+        tenant: event.tenant.clone(),
+        reference: event.reference.clone(),
+        case_type: event.case_type.clone(),
+        source_system: event.source_system.clone(),
+        external_ref: event.external_ref.clone(),
+        received_at: to_db(*received_at),
+        accepted_at: to_db(*accepted_at),
+        submitted_by: event.submitted_by.clone(),
+        state: "received".to_owned(),
     }
 }
 

@@ -12,14 +12,11 @@ use masar_proto::{json, time};
 use masar_runtime::{Caller, Clock};
 use masar_store::{Batcher, Store};
 use masar_workflow::{Catalog, Package};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use accept::{Accept, accept};
 pub(crate) use child::child;
-
-use crate::store::submission;
 
 /// The longest identifier of another system that is kept.
 const LONGEST_KEY: usize = 200;
@@ -39,12 +36,6 @@ pub(crate) enum Error {
     Store(#[from] masar_store::Error),
     #[error(transparent)]
     Reference(#[from] masar_domain::reference::ReferenceError),
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 /// A submission that was checked.
@@ -131,16 +122,6 @@ impl App {
                 closed_at: request.closed_at,
             },
         })
-    }
-
-    /// A submission of the tenant by one of its keys.
-    pub(crate) async fn find(
-        &self,
-        filter: sea_orm::Condition,
-        tenant: &str,
-    ) -> Result<Option<submission::Model>, Error> {
-        let own = submission::Entity::find().filter(submission::Column::Tenant.eq(tenant));
-        Ok(own.filter(filter).one(self.store.reader()).await?)
     }
 }
 

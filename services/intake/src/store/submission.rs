@@ -1,8 +1,14 @@
 //! Submissions: what came in, and the key by which it comes in once.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use std::collections::BTreeMap;
+
+use masar_domain::Reference;
 use masar_store::time::from_db;
+use masar_store::{Error, Store, Transaction};
+use sea_orm::QueryTrait;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Expr;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "submissions")]
@@ -43,4 +49,52 @@ impl From<Model> for masar_proto::intake::v1::Submission {
             state: row.state,
         }
     }
+}
+
+/// What a submission is asked for by.
+pub(crate) enum Key {
+    Case(Uuid),
+    Reference(Reference),
+    /// The key by which it came in once.
+    Dedup(String),
+}
+
+/// A submission of the tenant; if a submitter is named, only one of theirs.
+pub(crate) async fn find(
+    store: &Store,
+    tenant: &str,
+    key: Key,
+    submitter: Option<&str>,
+) -> Result<Option<Model>, Error> {
+    let by = match key {
+        Key::Case(id) => Column::CaseId.eq(id),
+        Key::Reference(reference) => Column::Reference.eq(reference.to_string()),
+        Key::Dedup(key) => Column::DedupKey.eq(key),
+    };
+    let found = Entity::find()
+        .filter(Column::Tenant.eq(tenant))
+        .filter(by)
+        .apply_if(submitter, |found, submitter| found.filter(Column::SubmittedBy.eq(submitter)));
+    Ok(found.one(store.reader()).await?)
+}
+
+/// The submissions that came in with one of these keys.
+pub(crate) async fn with_keys(
+    tx: &Transaction,
+    keys: impl IntoIterator<Item = &str>,
+) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::DedupKey.is_in(keys)).all(tx).await?)
+}
+
+/// Keeps the states that cases have now: one statement for all in the same.
+pub(crate) async fn remember(tx: &Transaction, states: BTreeMap<Uuid, String>) -> Result<(), Error> {
+    let mut cases: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+    for (case, state) in states {
+        cases.entry(state).or_default().push(case);
+    }
+    for (state, cases) in cases {
+        let update = Entity::update_many().col_expr(Column::State, Expr::value(state));
+        update.filter(Column::CaseId.is_in(cases)).exec(tx).await?;
+    }
+    Ok(())
 }

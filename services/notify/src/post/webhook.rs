@@ -12,7 +12,6 @@ use masar_store::Store;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode, Url, redirect};
 use rustls::crypto::ring::default_provider;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use sha2::Sha256;
 
 use super::{Post, Refusal};
@@ -50,8 +49,7 @@ impl Webhooks {
     async fn webhook(&self, delivery: &delivery::Model) -> Result<webhook::Model, Refusal> {
         let deleted = || Refusal::ForGood("the webhook was deleted".to_owned());
         let id = delivery.webhook_id.ok_or_else(deleted)?;
-        let query = webhook::Entity::find_by_id(id).filter(webhook::Column::Tenant.eq(&delivery.tenant));
-        let found = query.one(self.store.reader()).await;
+        let found = webhook::find(&self.store, &delivery.tenant, id).await;
         found.map_err(|error| Refusal::Later(error.to_string()))?.ok_or_else(deleted)
     }
 }

@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 use masar_store::time::to_db;
-use masar_store::{Error, Store};
+use masar_store::{Error, Store, Transaction, insert_new};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ActiveValue, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
 /// The channel of mail.
 pub(crate) const EMAIL: &str = "email";
@@ -65,6 +65,11 @@ pub struct Model {
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
+/// Writes deliveries and returns those that were not there yet.
+pub(crate) async fn insert(tx: &Transaction, deliveries: Vec<Model>) -> Result<Vec<Model>, Error> {
+    insert_new(tx, deliveries, [Column::Id]).await
+}
+
 /// What waits in a channel, the next first, besides what the caller has under way.
 fn waiting(channel: &str, under_way: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
     Entity::find()
@@ -80,9 +85,9 @@ pub(crate) async fn next_due(
     store: &Store,
     channel: &str,
     under_way: impl IntoIterator<Item = Uuid>,
-) -> Result<Option<ChronoDateTimeUtc>, DbErr> {
+) -> Result<Option<ChronoDateTimeUtc>, Error> {
     let next = waiting(channel, under_way).select_only().column(Column::NextAttemptAt);
-    next.into_tuple().one(store.reader()).await
+    Ok(next.into_tuple().one(store.reader()).await?)
 }
 
 /// Takes deliveries that are due. Until `until` nobody else takes them; then they come back.
@@ -114,9 +119,9 @@ pub(crate) async fn claim(
 }
 
 /// Writes what became of an attempt. False when it was taken for lost meanwhile: then another attempt counts.
-pub(crate) async fn settle<C: ConnectionTrait>(tx: &C, lease: Uuid, settled: Model) -> Result<bool, DbErr> {
+pub(crate) async fn settle(tx: &Transaction, lease: Uuid, settled: Model) -> Result<bool, Error> {
     let id = settled.id;
-    let row = ActiveModel { id: sea_orm::ActiveValue::NotSet, ..settled.into_active_model().reset_all() };
+    let row = ActiveModel { id: ActiveValue::NotSet, ..settled.into_active_model().reset_all() };
     let update = Entity::update_many().set(row).filter(Column::Id.eq(id)).filter(Column::Lease.eq(lease));
     Ok(update.exec(tx).await?.rows_affected == 1)
 }

@@ -1,7 +1,10 @@
 //! The tables of notify.
 
 pub(crate) mod delivery;
+mod list;
 pub(crate) mod webhook;
+
+pub(crate) use list::list;
 
 use masar_store::CreateTables;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};

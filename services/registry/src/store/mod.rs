@@ -4,9 +4,9 @@ mod snapshot;
 
 use jiff::Timestamp;
 use masar_proto::events::v1::RegistryChanged;
-use masar_store::{CreateTables, insert_new, time};
+use masar_store::{CreateTables, Store, Transaction, insert_new, time};
 use prost::Message as _;
-use sea_orm::{ActiveValue, ConnectionTrait, DatabaseTransaction, EntityTrait, QuerySelect};
+use sea_orm::{ActiveValue, EntityTrait, QuerySelect};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 use crate::Error;
@@ -27,31 +27,29 @@ impl MigratorTrait for Migrator {
 }
 
 /// The data of a tenant, if it has any.
-pub(crate) async fn snapshot(
-    db: &impl ConnectionTrait,
-    tenant: &str,
-) -> Result<Option<RegistryChanged>, Error> {
-    snapshot::Entity::find_by_id(tenant).one(db).await?.map_or(Ok(None), decode)
+pub(crate) async fn snapshot(store: &Store, tenant: &str) -> Result<Option<RegistryChanged>, Error> {
+    let row = snapshot::Entity::find_by_id(tenant).one(store.reader()).await;
+    row.map_err(masar_store::Error::from)?.map_or(Ok(None), decode)
 }
 
 /// The data of a tenant, which nobody else changes until the transaction ends.
 pub(crate) async fn lock(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     tenant: &str,
     now: Timestamp,
 ) -> Result<Option<RegistryChanged>, Error> {
     // Only a row that is there can be locked; if nothing is to be kept, it goes with the transaction.
     insert_new(tx, vec![row(tenant, 0, Vec::new(), now)], [snapshot::Column::Tenant]).await?;
-    let row = snapshot::Entity::find_by_id(tenant).lock_exclusive().one(tx).await?;
-    row.map_or(Ok(None), decode)
+    let row = snapshot::Entity::find_by_id(tenant).lock_exclusive().one(tx).await;
+    row.map_err(masar_store::Error::from)?.map_or(Ok(None), decode)
 }
 
 /// Puts new data in place of what `lock` gave.
 pub(crate) async fn replace(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     new: &RegistryChanged,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<(), masar_store::Error> {
     let row = row(&new.tenant, new.version, new.encode_to_vec(), now);
     snapshot::Entity::update(row).exec(tx).await?;
     Ok(())

@@ -14,8 +14,7 @@ use masar_proto::registry::v1::{
 };
 use masar_runtime::{BoxError, Caller, Channel, Clock, Module, Peer};
 use masar_store::{DatabaseUrl, Store};
-use masar_testkit::on_each_database;
-use sea_orm::{ConnectionTrait, Statement};
+use masar_testkit::{count, on_each_database};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -33,8 +32,7 @@ async fn registry(url: &str) -> anyhow::Result<(Registry, Store)> {
 }
 
 async fn told(store: &Store) -> anyhow::Result<i64> {
-    let count = Statement::from_string(store.backend(), "SELECT COUNT(*) AS n FROM outbox");
-    Ok(store.reader().query_one_raw(count).await?.unwrap().try_get("", "n")?)
+    count(store.reader(), "outbox").await
 }
 
 fn seed(yaml: &str) -> Seed {

@@ -7,10 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use masar_store::Writer;
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use masar_store::{Transaction, Writer};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -39,12 +36,6 @@ pub(crate) enum Error {
     Bus(#[from] masar_bus::Error),
     #[error(transparent)]
     Store(#[from] masar_store::Error),
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 /// The most often that a task is moved before the director decides (check 7).
@@ -93,14 +84,14 @@ impl Writer for Act {
 
     async fn write(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         batch: Vec<Order>,
     ) -> Result<Vec<Result<task::Model, Error>>, Error> {
         let cases = batch.iter().filter_map(|order| match order.which {
             Which::Case(id) => Some(id),
             Which::Next(_) => None,
         });
-        let mut rows = locked(tx, Condition::all().add(task::Column::CaseId.is_in(cases))).await?;
+        let mut rows = task::lock(tx, cases).await?;
         let mut queues: std::collections::BTreeMap<(&str, &str), u64> = std::collections::BTreeMap::new();
         for order in &batch {
             if let Which::Next(queue) = &order.which {
@@ -108,7 +99,7 @@ impl Writer for Act {
             }
         }
         for ((tenant, queue), count) in queues {
-            rows.extend(waiting(tx, tenant, queue, count).await?);
+            rows.extend(task::lock_waiting(tx, tenant, queue, count).await?);
         }
         let mut session = Session::new(&self.core, rows);
         let answers = batch.into_iter().map(|order| session.obey(order)).collect();
@@ -121,30 +112,4 @@ impl Writer for Act {
         let queue = |task: &task::Model| if task.bounces == 0 { task.queue.clone() } else { String::new() };
         self.core.tell(answers.iter().flatten().map(queue));
     }
-}
-
-/// Open tasks, locked in the order of their ids so that no two writers wait for each other.
-pub(crate) async fn locked(tx: &DatabaseTransaction, filter: Condition) -> Result<Vec<task::Model>, Error> {
-    let rows = task::Entity::find().filter(filter).order_by_asc(task::Column::CaseId).lock_exclusive();
-    Ok(rows.all(tx).await?)
-}
-
-/// The most urgent tasks that wait in a queue, and that no other writer is about to claim.
-async fn waiting(
-    tx: &DatabaseTransaction,
-    tenant: &str,
-    queue: &str,
-    count: u64,
-) -> Result<Vec<task::Model>, Error> {
-    use sea_orm::sea_query::{LockBehavior, LockType};
-    let rows = task::Entity::find()
-        .filter(task::Column::Tenant.eq(tenant))
-        .filter(task::Column::Queue.eq(queue))
-        .filter(task::Column::Assignee.eq(""))
-        .filter(task::Column::Open.eq(true))
-        .order_by_asc(task::Column::Urgency)
-        .order_by_asc(task::Column::CaseId)
-        .limit(count)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    Ok(rows.all(tx).await?)
 }

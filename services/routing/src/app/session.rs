@@ -9,8 +9,8 @@ use masar_proto::common::v1::Importance as ImportanceCode;
 use masar_proto::events::v1::effect::Effect;
 use masar_proto::events::v1::{CaseChanged, CaseSnapshot, ClockState, TaskChanged};
 use masar_proto::{json, kinds, time};
+use masar_store::Transaction;
 use masar_store::time::to_db;
-use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 use super::{Core, Deed, Error, MOST_BOUNCES, Order, Which};
@@ -168,7 +168,7 @@ impl<'a> Session<'a> {
     }
 
     /// Writes all that changed, in a handful of statements, and says which queues did.
-    pub(crate) async fn save(mut self, tx: &DatabaseTransaction) -> Result<Vec<String>, Error> {
+    pub(crate) async fn save(mut self, tx: &Transaction) -> Result<Vec<String>, Error> {
         let changed: Vec<_> = self.changed.iter().filter_map(|id| self.rows.remove(id)).collect();
         let queues = changed.iter().map(|task| task.queue.clone()).collect();
         masar_store::save_all(tx, changed).await?;

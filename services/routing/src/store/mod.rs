@@ -1,7 +1,10 @@
 //! The tables of routing.
 
+mod list;
 pub(crate) mod queues;
 pub(crate) mod task;
+
+pub(crate) use list::list;
 
 use masar_store::CreateTables;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};

@@ -1,8 +1,9 @@
 //! Queues with their counts, from the tasks that are open.
 
+use masar_store::{Error, Store};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
-use sea_orm::{Condition, ExprTrait, FromQueryResult, QueryOrder, QuerySelect};
+use sea_orm::{ExprTrait, FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 
 use super::task::{Column, Entity};
 
@@ -17,10 +18,10 @@ pub(crate) struct Counts {
     pub(crate) next_due: Option<ChronoDateTimeUtc>,
 }
 
-/// The queues that have open tasks.
-pub(crate) async fn counts(db: &DatabaseConnection, filter: Condition) -> Result<Vec<Counts>, DbErr> {
+/// The queues of the tenant that have open tasks: one of them, or all.
+pub(crate) async fn counts(store: &Store, tenant: &str, one: Option<&str>) -> Result<Vec<Counts>, Error> {
     let one_if = |condition: Expr| Expr::expr(Expr::case(condition, 1).finally(0));
-    Entity::find()
+    let counts = Entity::find()
         .select_only()
         .column(Column::Queue)
         .column_as(Column::CaseId.count(), "tasks")
@@ -28,10 +29,11 @@ pub(crate) async fn counts(db: &DatabaseConnection, filter: Condition) -> Result
         .column_as(one_if(Column::Breached.eq(true)).sum().cast_as("bigint"), "breached")
         .column_as(Column::QueuedAt.min(), "oldest")
         .column_as(Column::DueAt.min(), "next_due")
-        .filter(filter.add(Column::Open.eq(true)))
+        .apply_if(one, |counts, queue| counts.filter(Column::Queue.eq(queue)))
+        .filter(Column::Tenant.eq(tenant))
+        .filter(Column::Open.eq(true))
         .group_by(Column::Queue)
         .order_by_asc(Column::Queue)
-        .into_model::<Counts>()
-        .all(db)
-        .await
+        .into_model();
+    Ok(counts.all(store.reader()).await?)
 }

@@ -1,7 +1,11 @@
 //! Tasks: one for each case that needs somebody.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use masar_domain::CaseKey;
+use masar_store::{Error, Store, Transaction};
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{QueryOrder, QuerySelect};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "tasks")]
@@ -52,4 +56,41 @@ impl Model {
         let queued = self.queued_at.timestamp_micros().saturating_add(LATER);
         self.urgency = self.due_at.map_or(queued, |due| due.timestamp_micros());
     }
+}
+
+/// The task of a case of the tenant.
+pub(crate) async fn find(store: &Store, tenant: &str, case: &CaseKey) -> Result<Option<Model>, Error> {
+    let by = match case {
+        CaseKey::Id(id) => Column::CaseId.eq(*id),
+        CaseKey::Reference(reference) => Column::Reference.eq(reference.to_string()),
+    };
+    Ok(Entity::find().filter(Column::Tenant.eq(tenant)).filter(by).one(store.reader()).await?)
+}
+
+/// The tasks of cases, locked in the order of their ids so that no two writers wait for each other.
+pub(crate) async fn lock(
+    tx: &Transaction,
+    cases: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<Model>, Error> {
+    let rows = Entity::find().filter(Column::CaseId.is_in(cases));
+    Ok(rows.order_by_asc(Column::CaseId).lock_exclusive().all(tx).await?)
+}
+
+/// The most urgent tasks that wait in a queue, and that no other writer is about to claim; locked.
+pub(crate) async fn lock_waiting(
+    tx: &Transaction,
+    tenant: &str,
+    queue: &str,
+    count: u64,
+) -> Result<Vec<Model>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Tenant.eq(tenant))
+        .filter(Column::Queue.eq(queue))
+        .filter(Column::Assignee.eq(""))
+        .filter(Column::Open.eq(true))
+        .order_by_asc(Column::Urgency)
+        .order_by_asc(Column::CaseId)
+        .limit(count)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    Ok(rows.all(tx).await?)
 }

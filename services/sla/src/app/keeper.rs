@@ -13,9 +13,9 @@ use masar_proto::events::v1::clock_effect::Operation;
 use masar_proto::events::v1::{CaseSnapshot, ClockChanged, ClockEffect, ClockMarked, ClockState};
 use masar_proto::{kinds, time};
 use masar_runtime::Clock;
+use masar_store::Transaction;
 use masar_store::time::{from_db, to_db};
 use masar_worktime::Target;
-use sea_orm::DatabaseTransaction;
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
@@ -330,7 +330,7 @@ impl<'a> Session<'a> {
     }
 
     /// Writes all that changed.
-    pub(crate) async fn save(mut self, tx: &DatabaseTransaction) -> Result<Vec<Changed>, Error> {
+    pub(crate) async fn save(mut self, tx: &Transaction) -> Result<Vec<Changed>, Error> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;

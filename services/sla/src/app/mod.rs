@@ -23,9 +23,3 @@ pub(crate) enum Error {
     #[error(transparent)]
     Store(#[from] masar_store::Error),
 }
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Store(error.into())
-    }
-}

@@ -1,11 +1,16 @@
 //! Clocks: the ledger, which is the truth, and the columns that lists and timers ask for.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use masar_clock::CalendarRef;
 use masar_proto::events::v1::ClockState;
+use masar_store::time::{from_db, to_db};
+use masar_store::{Error, Store, Transaction};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Expr;
-use sea_orm::{QueryOrder, Select};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::{QueryOrder, QuerySelect, Select};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "clocks")]
@@ -65,11 +70,53 @@ impl Model {
     }
 }
 
+/// The clocks of a case of the tenant, by its id or reference, oldest first.
+pub(crate) async fn of_case(store: &Store, tenant: &str, case: &str) -> Result<Vec<Model>, Error> {
+    let by = match case.parse::<Uuid>() {
+        Ok(id) => Column::CaseId.eq(id),
+        Err(_) => Column::Reference.eq(case.trim().to_uppercase()),
+    };
+    let clocks = Entity::find().filter(Column::Tenant.eq(tenant)).filter(by).order_by_asc(Column::Id);
+    Ok(clocks.all(store.reader()).await?)
+}
+
+/// The clocks of cases, locked in the order of their ids so that no two writers wait for each other.
+pub(crate) async fn lock(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<Model>, Error> {
+    let clocks = Entity::find().filter(Column::CaseId.is_in(cases)).order_by_asc(Column::Id);
+    Ok(clocks.lock_exclusive().all(tx).await?)
+}
+
+/// When the next mark of any clock fires; none while nothing is to come.
+pub(crate) async fn next_at(store: &Store) -> Result<Option<Timestamp>, Error> {
+    let next = Entity::find().filter(Column::NextAt.is_not_null()).order_by_asc(Column::NextAt);
+    Ok(next.one(store.reader()).await?.and_then(|row| row.next_at).map(from_db))
+}
+
+/// Clocks of which a mark has come, the oldest marks first, and that no other worker is about to fire; locked.
+pub(crate) async fn lock_due(tx: &Transaction, now: Timestamp, most: u64) -> Result<Vec<Model>, Error> {
+    let due = Entity::find()
+        .filter(Column::NextAt.lte(to_db(now)))
+        .order_by_asc(Column::NextAt)
+        .limit(most)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    Ok(due.all(tx).await?)
+}
+
 /// Clocks that count: word for word the condition of their index, so that looking for those to renew reads no others.
 const OPEN: &str = "phase IN ('running', 'paused')";
 
-/// The open clocks that count on an older version of a calendar and come after one, in the order of their ids.
-pub(crate) fn behind(tenant: &str, calendar: &CalendarRef, after: Uuid) -> Select<Entity> {
+/// The open clocks that count on an older version of a calendar and come after one, in the order of their ids; locked.
+pub(crate) async fn lock_behind(
+    tx: &Transaction,
+    tenant: &str,
+    calendar: &CalendarRef,
+    after: Uuid,
+    most: u64,
+) -> Result<Vec<Model>, Error> {
+    Ok(behind(tenant, calendar, after).limit(most).lock_exclusive().all(tx).await?)
+}
+
+fn behind(tenant: &str, calendar: &CalendarRef, after: Uuid) -> Select<Entity> {
     Entity::find()
         .filter(Column::Id.gt(after))
         .filter(Column::Tenant.eq(tenant))
@@ -82,7 +129,7 @@ pub(crate) fn behind(tenant: &str, calendar: &CalendarRef, after: Uuid) -> Selec
 #[cfg(test)]
 mod tests {
     use anyhow::Result;
-    use masar_store::{DatabaseUrl, Store};
+    use masar_store::DatabaseUrl;
     use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 
     use super::*;

@@ -1,7 +1,10 @@
 //! The tables of sla.
 
 pub(crate) mod clock;
+mod list;
 pub(crate) mod told;
+
+pub(crate) use list::list;
 
 use masar_store::CreateTables;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use masar_store::insert_all;
 use masar_store::time::to_db;
+use masar_store::{Error, Transaction, insert_all};
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectionTrait, IntoActiveModel};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "told")]
@@ -34,11 +33,11 @@ impl ActiveModelBehavior for ActiveModel {}
 const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
 
 /// Takes the messages of cases out of the table, and gives those that may still find their clock.
-pub(crate) async fn take<C: ConnectionTrait>(
-    tx: &C,
+pub(crate) async fn take(
+    tx: &Transaction,
     cases: &BTreeSet<Uuid>,
     now: Timestamp,
-) -> Result<Vec<Model>, DbErr> {
+) -> Result<Vec<Model>, Error> {
     let of_cases = Column::CaseId.is_in(cases.iter().copied());
     let mut rows = Entity::find().filter(of_cases.clone()).all(tx).await?;
     if !rows.is_empty() {
@@ -49,16 +48,12 @@ pub(crate) async fn take<C: ConnectionTrait>(
 }
 
 /// Keeps messages for which no clock waits yet. What has waited in vain gives way to them.
-pub(crate) async fn keep<C: ConnectionTrait>(
-    tx: &C,
-    told: Vec<Model>,
-    now: Timestamp,
-) -> Result<(), masar_store::Error> {
+pub(crate) async fn keep(tx: &Transaction, told: Vec<Model>, now: Timestamp) -> Result<(), Error> {
     if told.is_empty() {
         return Ok(());
     }
     Entity::delete_many().filter(Column::HeardAt.lt(oldest(now))).exec(tx).await?;
-    insert_all(tx, told.into_iter().map(IntoActiveModel::into_active_model).collect()).await
+    insert_all(tx, told).await
 }
 
 /// When the oldest message that may still find its clock was heard of.
