@@ -207,40 +207,46 @@ pub(super) async fn drive<C: Caller>(
 mod tests {
     use super::*;
 
-    struct Idle;
+    const SPAN: Span = Span { warm_up: Duration::from_secs(2), measured: Duration::from_secs(6) };
 
-    impl Caller for Idle {
-        async fn call(&mut self) -> Result<()> {
-            Ok(())
-        }
+    #[test]
+    fn what_belongs_to_the_warm_up_or_comes_too_late_is_not_measured() {
+        let thirds =
+            [0, 1_999, 2_000, 3_999, 4_000, 7_999, 8_000].map(|at| SPAN.third(Duration::from_millis(at)));
+        assert_eq!(thirds, [None, None, Some(0), Some(0), Some(1), Some(2), None]);
     }
 
-    /// Never answers in time.
-    struct Stuck;
-
-    impl Caller for Stuck {
-        async fn call(&mut self) -> Result<()> {
-            tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>()).await.unwrap_err();
-            Ok(())
-        }
-    }
-
-    const SPAN: Span = Span { warm_up: Duration::from_millis(50), measured: Duration::from_millis(300) };
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_offered_and_done_is_kept_up() -> Result<()> {
-        let measured = drive(&mut vec![Idle, Idle], Some(1_000.0), SPAN).await?;
-        assert_eq!(measured.latencies.all().len(), 300);
-        assert!(measured.kept_up());
+    #[test]
+    fn a_step_is_kept_up_when_it_is_done_and_the_last_wait_no_longer_than_the_first() -> Result<()> {
+        let kept_up = |achieved: f64, last: u64| {
+            let mut latencies = Latencies::new()?;
+            latencies.record(0, Duration::from_millis(60));
+            latencies.record(2, Duration::from_millis(last));
+            anyhow::Ok(Measured { offered: Some(100.0), achieved, latencies }.kept_up())
+        };
+        assert!(kept_up(95.0, 110)?);
+        assert!(!kept_up(94.0, 110)?);
+        assert!(!kept_up(100.0, 200)?);
         Ok(())
+    }
+
+    /// Has an answer now and then.
+    struct Slow(tokio::time::Interval);
+
+    impl Caller for Slow {
+        async fn call(&mut self) -> Result<()> {
+            self.0.tick().await;
+            Ok(())
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn callers_who_are_late_are_late_from_when_they_should_have_called() -> Result<()> {
-        let mut callers = vec![Stuck];
-        let measured = drive(&mut callers, Some(100.0), SPAN).await?;
+        let span = Span { warm_up: Duration::ZERO, measured: Duration::from_millis(500) };
+        let mut callers = vec![Slow(tokio::time::interval(Duration::from_millis(50)))];
+        let measured = drive(&mut callers, Some(100.0), span).await?;
         // A call each 10 ms and an answer each 50: the last that is done in time waited for many others.
-        assert!(!measured.kept_up() && measured.latencies.all().max() > 150_000);
+        assert!(!measured.kept_up() && measured.latencies.all().max() > 200_000);
         assert_eq!(callers.len(), 1);
         Ok(())
     }

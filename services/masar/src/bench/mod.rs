@@ -93,7 +93,7 @@ impl Pace {
     async fn climb<C: Caller>(self, mut callers: Vec<C>, report: &mut Report) -> Result<()> {
         let probe = drive(&mut callers, None, self.span()).await?;
         report.step("probe", &probe)?;
-        let mut search = Search::from(probe.achieved, self.quick);
+        let mut search = Search::from(probe, self.quick);
         while let Some(rate) = search.next() {
             let measured = drive(&mut callers, Some(rate), self.span()).await?;
             report.step("open loop", &measured)?;

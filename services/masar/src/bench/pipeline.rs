@@ -29,7 +29,7 @@ pub(super) async fn run(house: &House, pace: Pace, report: &mut Report) -> Resul
     report.step("one at a time", &alone)?;
     let probe = way.burst(if pace.quick { 1_000 } else { 8_000 }).await?;
     report.step("burst", &probe)?;
-    let mut search = Search::from(probe.achieved, pace.quick);
+    let mut search = Search::from(probe, pace.quick);
     let mut number = 0;
     while let Some(rate) = search.next() {
         number += 1;
