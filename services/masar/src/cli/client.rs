@@ -48,22 +48,27 @@ pub(crate) struct Way {
 
 impl Way {
     /// Connects as the person or system that the arguments name; without any, as the demo's call centre.
-    pub(crate) async fn open(access: &Access) -> Result<Self> {
+    pub(super) async fn open(access: &Access) -> Result<Self> {
         let authorization = match (&access.token, &access.api_key, &access.person) {
             (Some(token), ..) => format!("Bearer {token}"),
             (_, Some(key), _) => format!("ApiKey {key}"),
             (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
             (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder())?.api_key),
         };
+        Self::to(&access.server, &authorization).await
+    }
+
+    /// Connects to a server with what the header `authorization` shall say.
+    pub(crate) async fn to(server: &str, authorization: &str) -> Result<Self> {
         let authorization =
             authorization.parse().context("the credentials have characters that no header takes")?;
-        let endpoint = Endpoint::from_shared(access.server.clone())?
+        let endpoint = Endpoint::from_shared(server.to_owned())?
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_secs(5))
             .http2_keep_alive_interval(KEEP_ALIVE);
         let channel = endpoint.connect().await;
-        let channel = channel
-            .with_context(|| format!("nobody answers at {}: is `masar up` running?", access.server))?;
+        let channel =
+            channel.with_context(|| format!("nobody answers at {server}: is `masar up` running?"))?;
         Ok(Self { channel, authorization })
     }
 
