@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use masar_bus::{Delivery, Event, Message, PARTITIONS, RabbitTransport, Transport, partition_of};
+use masar_bus::{
+    Delivery, Event, Message, PARTITIONS, RabbitTransport, Transport, every_partition, partition_of,
+};
 use masar_runtime::Clock;
 use masar_store::{BatchSettings, Batcher, Store};
 use tokio::sync::mpsc;
@@ -61,7 +63,7 @@ pub(super) async fn measure(store: &Store, amqp: &str, span: Span) -> Result<f64
         beside.spawn(pack(Arc::clone(&transport), partition, events));
     }
     let arrived = Arc::new(AtomicU64::new(0));
-    let deliveries = transport.subscribe(SINK, &[SOURCE]).await?;
+    let deliveries = transport.subscribe(SINK, &[SOURCE], every_partition()).await?;
     beside.spawn(consume(store.clone(), deliveries, Arc::clone(&arrived)));
     let row = Row::new(TENANT, &Complaints::to("LAB-DISPUTES").next(), Clock::wall().now());
     let sender = || Sender { batcher: batcher.clone(), partitions: partitions.clone(), row: row.clone() };
