@@ -27,7 +27,7 @@ pub(super) async fn run(house: &House, pace: Pace, report: &mut Report) -> Resul
     let way = Way { house, desk: Desk::open(house).await?, span: pace.span() };
     let alone = way.alone(if pace.quick { 20 } else { 200 }).await?;
     report.step("one at a time", &alone)?;
-    let probe = way.burst(if pace.quick { 1_000 } else { 8_000 }).await?;
+    let probe = way.burst(if pace.quick { 500 } else { 8_000 }).await?;
     report.step("burst", &probe)?;
     let mut search = Search::from(probe, pace.quick);
     let mut number = 0;

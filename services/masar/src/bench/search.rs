@@ -9,7 +9,7 @@ const FIRST: f64 = 0.7;
 const STEP: f64 = 1.25;
 /// Steps of a bench, and of a quick one.
 const STEPS: u32 = 8;
-const QUICK: u32 = 3;
+const QUICK: u32 = 2;
 /// Two rates that are no further apart are the same.
 const CLOSE: f64 = 1.06;
 

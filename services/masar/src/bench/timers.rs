@@ -39,7 +39,7 @@ const PACE: Duration = Duration::from_millis(250);
 pub(super) async fn run(house: &House, pace: Pace, clocks: u32, report: &mut Report) -> Result<()> {
     let sla = SlaServiceClient::new(house.person(PERSON).await?);
     let mut timers = Timers { house, sla, desk: Desk::open(house).await?, armed: ARMED };
-    let (rounds, clocks) = if pace.quick { (1, clocks.min(400)) } else { (3, clocks) };
+    let (rounds, clocks) = if pace.quick { (1, clocks.min(200)) } else { (3, clocks) };
     let mut at_once = Vec::new();
     for round in 1..=rounds {
         let fired = timers.fire(&format!("BENCH-ONCE-{round}"), clocks, Duration::ZERO).await?;
@@ -49,7 +49,7 @@ pub(super) async fn run(house: &House, pace: Pace, clocks: u32, report: &mut Rep
     }
     at_once.sort_by(|one, other| one.achieved.total_cmp(&other.achieved));
     let median = at_once.swap_remove(at_once.len() / 2);
-    let (rate, seconds) = if pace.quick { (200, 2) } else { (1_000, 10) };
+    let (rate, seconds) = if pace.quick { (100, 2) } else { (1_000, 10) };
     let fired = timers.fire("BENCH-STEADY", rate * seconds, Duration::from_secs(1) / rate).await?;
     let steady = Measured::of(Some(f64::from(rate)), fired.latencies, Duration::from_secs(seconds.into()));
     report.step("steady", &steady)?;

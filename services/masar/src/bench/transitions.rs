@@ -40,7 +40,7 @@ pub(super) async fn run(house: &House, pace: Pace, report: &mut Report) -> Resul
     let officers: Vec<_> = officers.collect();
     Report::say("preparing cases");
     // So many that none gets a longer history than a case has.
-    prepare(house, &officers, if pace.quick { 640 } else { 6_400 }).await?;
+    prepare(house, &officers, if pace.quick { 320 } else { 6_400 }).await?;
     pace.climb(officers, report).await
 }
 
