@@ -3,14 +3,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result};
-use masar::credentials::Credentials;
-use masar::{demo, platform};
+use anyhow::Result;
 use masar_proto::cases::v1::Case;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::escalation::v1::ListEscalationsRequest;
@@ -24,9 +17,9 @@ use masar_proto::routing::v1::ListTasksRequest;
 use masar_proto::routing::v1::routing_service_client::RoutingServiceClient;
 use masar_proto::sla::v1::GetCaseClocksRequest;
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
-use masar_testkit::{on_each_database, on_rabbit};
 use serde_json::{Value, json};
 use support::process::{Process, free_address};
+use support::set::{Set, on_servers};
 use support::{Asking, act, case, complaint, eventually};
 
 fn form() -> Value {
@@ -36,18 +29,6 @@ fn form() -> Value {
 
 fn routed() -> Value {
     json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "low", "department": "TRF-LICENCE"})
-}
-
-/// Runs a test with a database on PostgreSQL and a virtual host on RabbitMQ that are its own.
-async fn on_servers(test: impl AsyncFn(&str, &str) -> Result<()>) -> Result<()> {
-    let test = &test;
-    on_each_database(async |database| {
-        if !database.starts_with("postgres:") {
-            return Ok(());
-        }
-        on_rabbit(async |amqp| Box::pin(test(&database, &amqp)).await).await
-    })
-    .await
 }
 
 /// The case, once routing and sla have said what they think of it.
@@ -92,75 +73,21 @@ async fn one_process_goes_down_when_asked_and_goes_on_where_it_was() -> Result<(
     .await
 }
 
-/// A process for each service, on the same servers.
-struct House {
-    folder: PathBuf,
-    processes: BTreeMap<&'static str, Process>,
-}
-
-impl House {
-    async fn start(folder: &Path, postgres: &str, amqp: &str) -> Result<Self> {
-        let mut addresses = BTreeMap::new();
-        for service in platform::SERVICES {
-            addresses.insert(service, free_address()?);
-        }
-        let file = folder.join("masar.toml");
-        fs::write(&file, configuration(folder, postgres, amqp, &format!("http://{}", addresses["intake"]))?)?;
-        let mut processes = BTreeMap::new();
-        for (service, address) in addresses {
-            let arguments = ["serve".into(), service.into(), "--config".into(), OsString::from(&file)];
-            processes.insert(service, Process::start(address, &arguments)?);
-        }
-        Ok(Self { folder: folder.to_owned(), processes })
-    }
-
-    async fn asking(&self, service: &str, who: &'static str) -> Result<Asking> {
-        self.processes.get(service).context("no such service")?.asking(&self.folder, who).await
-    }
-
-    async fn cases(&self, who: &'static str) -> Result<CaseServiceClient<Asking>> {
-        Ok(CaseServiceClient::new(self.asking("cases", who).await?))
-    }
-}
-
-/// What all processes are configured with. Texts and lists of texts look in TOML as they do in JSON.
-fn configuration(folder: &Path, postgres: &str, amqp: &str, intake: &str) -> Result<String> {
-    let auth = Credentials::of(folder)?.settings(&demo::tenants()?);
-    let (jwt, key) = (auth.jwt.context("no secret")?, auth.api_keys.into_iter().next().context("no key")?);
-    let registry = demo::unpack(folder)?;
-    let text = |value: Value| value.to_string();
-    Ok(format!(
-        "data_folder = {}\ndatabase = {}\namqp = {}\nregistry = {}\n[peers]\nintake = {}\n\
-         [auth.jwt]\naudience = {}\nhs256_secret = {}\n\
-         [[auth.api_keys]]\nid = {}\nsha256 = {}\ntenants = {}\nroles = {}\n",
-        text(json!(folder)),
-        text(json!(postgres)),
-        text(json!(amqp)),
-        text(json!([registry])),
-        text(json!(intake)),
-        text(json!(jwt.audience)),
-        text(json!(jwt.hs256_secret)),
-        text(json!(key.id)),
-        text(json!(key.sha256)),
-        text(json!(key.tenants)),
-        text(json!(key.roles)),
-    ))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_case_goes_its_whole_way_through_a_process_for_each_service() -> Result<()> {
     on_servers(async |postgres, amqp| {
         let folder = tempfile::tempdir()?;
-        let house = House::start(folder.path(), postgres, amqp).await?;
-        let mut intake = IntakeServiceClient::new(house.asking("intake", "system:DEMO-TRF").await?);
-        let mut registry = RegistryServiceClient::new(house.asking("registry", "trf-admin").await?);
+        let set = Set::start(folder.path(), postgres, amqp, 1).await?;
+        let mut intake = IntakeServiceClient::new(set.asking("system:DEMO-TRF")?);
+        let mut registry = RegistryServiceClient::new(set.asking("trf-admin")?);
         let entity = registry.get_entity(GetEntityRequest {}).await?.into_inner();
         assert_eq!(entity.tenant, "DEMO-TRF");
         let key = intake.submit_case(complaint("P-2", &form())).await?.into_inner().reference;
         // Known from the first moment: cases asks the process of intake, on behalf of whoever asks.
-        let (triage, handler) = (house.cases("trf-triage-1").await?, house.cases("trf-licence-1").await?);
+        let cases = |who| anyhow::Ok(CaseServiceClient::new(set.asking(who)?));
+        let (triage, handler) = (cases("trf-triage-1")?, cases("trf-licence-1")?);
         assert_eq!(case(&triage, &key).await?.map(|case| case.state), Some("received".to_owned()));
-        let stranger = case(&house.cases("lab-triage-1").await?, &key).await;
+        let stranger = case(&cases("lab-triage-1")?, &key).await;
         assert!(stranger.is_err());
 
         at_a_desk(&triage, &key).await?;
@@ -172,7 +99,7 @@ async fn a_case_goes_its_whole_way_through_a_process_for_each_service() -> Resul
             "channel": "email", "review_right_text": true});
         assert_eq!(act(&handler, &key, "answer_direct", Some(answer)).await?.state, "answered");
 
-        let sla = SlaServiceClient::new(house.asking("sla", "trf-ops").await?);
+        let sla = SlaServiceClient::new(set.asking("trf-ops")?);
         eventually("the response clock stops", async || {
             let request = GetCaseClocksRequest { case: key.clone() };
             let clocks = sla.clone().get_case_clocks(request).await?.into_inner().clocks;
@@ -180,13 +107,13 @@ async fn a_case_goes_its_whole_way_through_a_process_for_each_service() -> Resul
             Ok(states.find(|state| state.clock == "response" && state.phase == "stopped"))
         })
         .await?;
-        let routing = RoutingServiceClient::new(house.asking("routing", "trf-ops").await?);
+        let routing = RoutingServiceClient::new(set.asking("trf-ops")?);
         eventually("nobody has to act any more", async || {
             let tasks = routing.clone().list_tasks(ListTasksRequest::default()).await?.into_inner().tasks;
             Ok(tasks.is_empty().then_some(()))
         })
         .await?;
-        let notify = NotifyServiceClient::new(house.asking("notify", "trf-admin").await?);
+        let notify = NotifyServiceClient::new(set.asking("trf-admin")?);
         eventually("the customer has the acknowledgement and the answer", async || {
             let request = ListDeliveriesRequest { case: key.clone(), ..Default::default() };
             let listed = notify.clone().list_deliveries(request).await?.into_inner().deliveries;
@@ -195,13 +122,10 @@ async fn a_case_goes_its_whole_way_through_a_process_for_each_service() -> Resul
             Ok(["acknowledgement", "answer"].iter().all(|template| told.contains(template)).then_some(()))
         })
         .await?;
-        let mut escalation = EscalationServiceClient::new(house.asking("escalation", "trf-ops").await?);
+        let mut escalation = EscalationServiceClient::new(set.asking("trf-ops")?);
         let climbed = escalation.list_escalations(ListEscalationsRequest::default()).await?.into_inner();
         assert_eq!(climbed.escalations, []);
-        for (service, process) in house.processes {
-            assert_eq!(process.terminate().await?, Some(0), "{service}");
-        }
-        Ok(())
+        set.terminate().await
     })
     .await
 }

@@ -45,6 +45,15 @@ pub fn paths() -> Result<Vec<String>, Unreadable> {
     Ok(methods(&pool()?).into_iter().map(|(path, _)| path).collect())
 }
 
+/// The full paths of the methods that take one message, and whether they give one.
+///
+/// # Errors
+/// As `rules`.
+pub fn asked_once() -> Result<BTreeMap<String, bool>, Unreadable> {
+    let once = methods(&pool()?).into_iter().filter(|(_, method)| !method.is_client_streaming());
+    Ok(once.map(|(path, method)| (path, !method.is_server_streaming())).collect())
+}
+
 /// The descriptors of all contracts.
 ///
 /// # Errors

@@ -1,7 +1,9 @@
 //! A platform of a test's own, and the clients of its people.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub(crate) mod many;
 pub(crate) mod process;
+pub(crate) mod set;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +21,7 @@ use masar_proto::json;
 use masar_runtime::auth::mint;
 use masar_runtime::config::Settings;
 use masar_runtime::telemetry::Telemetry;
-use masar_runtime::{Clock, Running};
+use masar_runtime::{Clock, Network, Running};
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::service::interceptor::InterceptedService;
@@ -27,16 +29,16 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 
 /// A connection that says who asks.
-pub(crate) type Asking = InterceptedService<Channel, Who>;
+pub(crate) type Asking = InterceptedService<Network, Who>;
 
 #[derive(Clone)]
-pub(crate) struct Who(String, Option<&'static str>);
+pub(crate) struct Who(String, Option<String>);
 
 impl tonic::service::Interceptor for Who {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let value = self.0.parse().map_err(|_| Status::internal("no header"))?;
         request.metadata_mut().insert("authorization", value);
-        if let Some(tenant) = self.1 {
+        if let Some(tenant) = &self.1 {
             request
                 .metadata_mut()
                 .insert("masar-tenant", tenant.parse().map_err(|_| Status::internal("no header"))?);
@@ -85,32 +87,30 @@ impl Platform {
 
     /// A person of the demo.
     pub(crate) async fn person(&self, id: &str) -> Result<Asking> {
-        let token = mint(&self.credentials.jwt(), &demo::person(id)?, Duration::from_secs(600))?;
-        Ok(InterceptedService::new(self.channel().await?, Who(format!("Bearer {token}"), None)))
+        connect(self.running.address, &self.credentials, id).await
     }
 
     /// The call centre, for an entity.
-    pub(crate) async fn call_centre(&self, tenant: &'static str) -> Result<Asking> {
-        let key = format!("ApiKey {}", self.credentials.api_key);
-        Ok(InterceptedService::new(self.channel().await?, Who(key, Some(tenant))))
+    pub(crate) async fn call_centre(&self, tenant: &str) -> Result<Asking> {
+        connect(self.running.address, &self.credentials, &format!("system:{tenant}")).await
     }
 }
 
 /// A connection to a process; `who` is a person of the demo, or `system:TENANT` for the call centre.
-pub(crate) async fn connect(
-    address: SocketAddr,
-    credentials: &Credentials,
-    who: &'static str,
-) -> Result<Asking> {
-    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
+pub(crate) async fn connect(address: SocketAddr, credentials: &Credentials, who: &str) -> Result<Asking> {
+    asking(Network::reach(&format!("http://{address}")).await?, credentials, who)
+}
+
+/// Asks those in a network; `who` as above.
+pub(crate) fn asking(network: Network, credentials: &Credentials, who: &str) -> Result<Asking> {
     let who = match who.strip_prefix("system:") {
-        Some(tenant) => Who(format!("ApiKey {}", credentials.api_key), Some(tenant)),
-        None => Who(
-            format!("Bearer {}", mint(&credentials.jwt(), &demo::person(who)?, Duration::from_secs(600))?),
-            None,
-        ),
+        Some(tenant) => Who(format!("ApiKey {}", credentials.api_key), Some(tenant.to_owned())),
+        None => {
+            let token = mint(&credentials.jwt(), &demo::person(who)?, Duration::from_secs(600))?;
+            Who(format!("Bearer {token}"), None)
+        }
     };
-    Ok(InterceptedService::new(channel, who))
+    Ok(InterceptedService::new(network, who))
 }
 
 /// A complaint of an external system.

@@ -40,7 +40,7 @@ impl Process {
     }
 
     /// A connection of somebody, once the process answers.
-    pub(crate) async fn asking(&self, folder: &Path, who: &'static str) -> Result<Asking> {
+    pub(crate) async fn asking(&self, folder: &Path, who: &str) -> Result<Asking> {
         eventually("the process answers", async || {
             let Ok(credentials) = Credentials::read(folder) else { return Ok(None) };
             Ok(connect(self.address, &credentials, who).await.ok())
@@ -69,7 +69,9 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 /// Runs a command of the binary to its end; `arguments` say which server it asks, and as whom.
 pub(crate) async fn masar(arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_masar"));
-    for foreign in ["MASAR_SERVER", "MASAR_TOKEN", "MASAR_API_KEY", "MASAR_TENANT", "MASAR_DATA_FOLDER"] {
+    for foreign in
+        ["MASAR_CONFIG", "MASAR_SERVER", "MASAR_TOKEN", "MASAR_API_KEY", "MASAR_TENANT", "MASAR_DATA_FOLDER"]
+    {
         command.env_remove(foreign);
     }
     Ok(command.args(arguments).kill_on_drop(true).output().await?)

@@ -1,4 +1,9 @@
-//! How one service asks another: through the same generated clients, in process or over the network.
+//! How services are asked, by each other and by people: through the same generated clients, in process or over the network.
+
+mod network;
+mod replicas;
+
+use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::Body;
@@ -7,6 +12,8 @@ use tonic::service::RoutesBuilder;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
+pub use self::network::Network;
+pub use self::replicas::Replicas;
 use crate::{BoxError, Caller, Module};
 
 /// What a generated client stands on. Clones share it.
@@ -25,8 +32,8 @@ const CREDENTIALS: [&str; 2] = ["authorization", "masar-tenant"];
 pub enum Peer {
     /// In this process.
     Here(Router),
-    /// In another.
-    There(tonic::transport::Channel),
+    /// In others.
+    There(Replicas),
 }
 
 impl Peer {
@@ -38,12 +45,12 @@ impl Peer {
         Self::Here(routes.routes().into_axum_router())
     }
 
-    /// A service of another process. The connection is made when it is first needed.
+    /// A service of other processes: the addresses of its replicas.
     ///
     /// # Errors
-    /// When the address is none.
-    pub fn there(address: String) -> Result<Self, tonic::transport::Error> {
-        Ok(Self::There(tonic::transport::Endpoint::from_shared(address)?.tcp_nodelay(true).connect_lazy()))
+    /// When one of them is no address.
+    pub fn there(addresses: &[String]) -> Result<Self, tonic::transport::Error> {
+        Ok(Self::There(Replicas::new(addresses)?))
     }
 
     /// A channel for a call that another call causes: it is made by the same caller. In process the caller is known
@@ -59,23 +66,37 @@ impl Peer {
                     async move { routes.call(request).await.map_err(unanswered) }
                 }))
             }
-            Self::There(channel) => {
+            Self::There(replicas) => {
                 let headers = cause.metadata().clone().into_headers();
                 let credentials = CREDENTIALS.map(|name| (name, headers.get(name).cloned()));
-                let channel = channel.clone().map_request(move |mut request: Request<tonic::body::Body>| {
+                BoxCloneSyncService::new(replicas.clone().map_request(move |mut request: Request<_>| {
                     for (name, value) in credentials.clone() {
                         request
                             .headers_mut()
                             .extend(value.map(|value| (http::HeaderName::from_static(name), value)));
                     }
                     request
-                });
-                BoxCloneSyncService::new(
-                    channel.map_response(|response| response.map(Body::new)).map_err(unanswered),
-                )
+                }))
             }
         }
     }
+}
+
+/// What every process answers besides its services: it belongs to none of them.
+const COMMON: &str = "operations";
+
+/// The services that can be asked, with the full names of their contracts, such as `masar.cases.v1.CaseService`.
+#[must_use]
+pub fn contracts() -> BTreeMap<String, String> {
+    let paths = masar_proto::access::paths().unwrap_or_default();
+    let of_path = |path: &String| Some((service_of(path)?.to_owned(), path.split('/').nth(1)?.to_owned()));
+    paths.iter().filter_map(of_path).collect()
+}
+
+/// The service whose contract a path belongs to.
+fn service_of(path: &str) -> Option<&str> {
+    let service = path.strip_prefix("/masar.")?.split('.').next()?;
+    Some(service).filter(|service| *service != COMMON)
 }
 
 fn unanswered(error: impl Into<BoxError>) -> Unanswered {

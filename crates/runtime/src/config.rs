@@ -1,5 +1,7 @@
 //! The configuration of a process: defaults, then a file, then `MASAR_...` from the environment.
 
+mod peers;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::peers::Peers;
 use crate::auth::{AuthSettings, Authenticator};
 use crate::telemetry::TelemetrySettings;
 
@@ -23,7 +26,7 @@ pub struct Settings {
     pub database: Option<String>,
     /// `amqp://...` of RabbitMQ; unset: events stay within the process, which then runs every service.
     pub amqp: Option<String>,
-    /// Services that run in other processes.
+    /// Where the services answer that run in other processes.
     pub peers: Peers,
     /// Who may call.
     pub auth: AuthSettings,
@@ -37,14 +40,6 @@ pub struct Settings {
     pub workflows: Vec<PathBuf>,
     /// Files with the reference data of entities, loaded at the start.
     pub registry: Vec<PathBuf>,
-}
-
-/// Where services answer that run in other processes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Peers {
-    /// `http://HOST:PORT` of intake, which `cases` asks for what is accepted and not opened yet.
-    pub intake: Option<String>,
 }
 
 /// Bounds of a process.
@@ -110,7 +105,7 @@ impl MailSettings {
 
 /// Variables of the command line and of the tests share the prefix and are no settings.
 fn is_setting(key: &figment::value::UncasedStr) -> bool {
-    const OTHERS: [&str; 5] = ["server", "token", "api_key", "tenant", "data_folder"];
+    const OTHERS: [&str; 6] = ["config", "server", "token", "api_key", "tenant", "data_folder"];
     !key.starts_with("test_") && !OTHERS.iter().any(|other| key == *other)
 }
 
@@ -147,6 +142,7 @@ impl Settings {
             problems.push("auth: nobody could call: give `auth.api_keys` or `auth.jwt`".to_owned());
         }
         problems.extend(self.mail.problems());
+        problems.extend(self.peers.problems());
         let paths = [("workflows", &self.workflows), ("registry", &self.registry)];
         for (key, path) in paths.iter().flat_map(|(key, paths)| paths.iter().map(move |path| (key, path))) {
             if !path.exists() {

@@ -10,7 +10,7 @@ pub mod refuse;
 pub mod telemetry;
 
 pub use auth::{Caller, caller};
-pub use channel::{Channel, Peer};
+pub use channel::{Channel, Network, Peer};
 pub use clock::Clock;
 pub use host::{Error, Host, Module, Running, Stage, Worker};
 

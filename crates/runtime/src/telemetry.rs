@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use opentelemetry::propagation::Extractor;
+use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::WithExportConfig;
@@ -141,6 +141,23 @@ impl Extractor for Headers<'_> {
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(http::HeaderName::as_str).collect()
     }
+}
+
+struct Given<'a>(&'a mut http::HeaderMap);
+
+impl Injector for Given<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        let header = (http::HeaderName::try_from(key), http::HeaderValue::try_from(value));
+        if let (Ok(name), Ok(value)) = header {
+            self.0.insert(name, value);
+        }
+    }
+}
+
+/// Writes the trace of the work at hand into the headers of a call that it causes.
+pub(crate) fn pass_on(headers: &mut http::HeaderMap) {
+    let context = tracing::Span::current().context();
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut Given(headers)));
 }
 
 /// What metrics call a path that is no method of ours: whoever calls may write anything there.

@@ -115,6 +115,12 @@ impl Store {
         self.reader.get_database_backend()
     }
 
+    /// True when other processes may use the database too; a file of SQLite belongs to one.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.backend() == DbBackend::Postgres
+    }
+
     /// The connections for reading.
     #[must_use]
     pub fn reader(&self) -> &DatabaseConnection {

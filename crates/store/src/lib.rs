@@ -1,10 +1,11 @@
-//! Databases: connections, migrations, group commit, leases, multi-row statements and keyset pages, alike on SQLite and
-//! PostgreSQL.
+//! Databases: connections, migrations, group commit, leases, what replicas tell each other, multi-row statements and keyset
+//! pages, alike on SQLite and PostgreSQL.
 //!
 //! Each service owns one [`Store`] and nobody else reads its tables.
 
 mod batcher;
 mod connect;
+mod ear;
 mod error;
 mod lease;
 mod migration;
@@ -14,6 +15,7 @@ pub mod time;
 
 pub use batcher::{BatchSettings, Batcher, Writer};
 pub use connect::{DatabaseUrl, Store};
+pub use ear::{Listener, listen, tell};
 pub use error::Error;
 pub use lease::{Lease, Leases, RENEWED, lease_tables};
 pub use migration::CreateTables;

@@ -1,5 +1,6 @@
 //! The demo set: ten invented entities and their first cases.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -8,9 +9,12 @@ use jiff::Timestamp;
 use masar_domain::{Identity, Role, TenantCode};
 use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::time;
+use masar_runtime::config::Settings;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::cli;
+use crate::credentials::Credentials;
 
 static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../demo");
 /// The folder of the entities' files in it.
@@ -60,6 +64,52 @@ pub fn unpack(data_folder: &Path) -> Result<PathBuf> {
         .and_then(|()| DEMO.extract(&folder))
         .with_context(|| format!("cannot write the demo set into {}", folder.display()))?;
     Ok(folder.join(REGISTRY))
+}
+
+/// Settings under which the demo's entities are loaded and its people and call centre are let in; what both need is
+/// written into the data folder.
+///
+/// # Errors
+/// When the folder cannot be read or written.
+pub fn settings(settings: Settings) -> Result<Settings> {
+    let folder = std::path::absolute(&settings.data_folder)?;
+    let auth = Credentials::of(&folder)?.settings(&tenants()?);
+    Ok(Settings { registry: vec![unpack(&folder)?], data_folder: folder, auth, ..settings })
+}
+
+/// The configuration file with these settings of a set of processes.
+///
+/// # Errors
+/// When they cannot be written so.
+pub fn configuration(settings: &Settings) -> Result<String> {
+    let Settings { data_folder, database, amqp, registry, peers, auth, .. } = settings;
+    let (jwt, keys) = (auth.jwt.as_ref().context("no tokens")?, &auth.api_keys);
+    let said = json!({"data_folder": data_folder, "database": database, "amqp": amqp, "registry": registry,
+        "peers": peers, "auth": {"jwt": {"audience": jwt.audience, "hs256_secret": jwt.hs256_secret}, "api_keys": keys}});
+    let mut text = String::new();
+    write_table(&mut text, "", &said)?;
+    Ok(text)
+}
+
+/// Writes a table as TOML, in which texts and lists of texts look as they do in JSON. What is unset is left out.
+fn write_table(text: &mut String, path: &str, table: &Value) -> std::fmt::Result {
+    let entries = || table.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let has_tables = |value: &Value| value.as_array().is_some_and(|list| list.iter().any(Value::is_object));
+    for (key, value) in entries().filter(|(_, value)| !value.is_object() && !has_tables(value)) {
+        writeln!(text, "{key} = {value}")?;
+    }
+    for (key, value) in entries() {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if value.is_object() {
+            writeln!(text, "[{path}]")?;
+            write_table(text, &path, value)?;
+        }
+        for row in value.as_array().into_iter().flatten().filter(|_| has_tables(value)) {
+            writeln!(text, "[[{path}]]")?;
+            write_table(text, &path, row)?;
+        }
+    }
+    Ok(())
 }
 
 /// The codes of the demo's entities.

@@ -120,11 +120,11 @@ impl House {
                 masar_intake::build(masar_intake::Deps { store, transport, clock, catalog }).await?
             }
             masar_cases::NAME => {
-                let intake = match (intake, &settings.peers.intake) {
+                let intake = match (intake, settings.peers.of(masar_intake::NAME)) {
                     (Some(here), _) => here.clone(),
-                    (None, Some(address)) => Peer::there(address.clone())?,
+                    (None, Some(addresses)) => Peer::there(addresses)?,
                     (None, None) => {
-                        bail!("`cases` asks `intake`: set `peers.intake` to its address, or serve both")
+                        bail!("`cases` asks `intake`: set `peers.intake` to its addresses, or serve both")
                     }
                 };
                 let deps = masar_cases::Deps { store, transport, clock, catalog, intake, doors };

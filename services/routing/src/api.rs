@@ -13,7 +13,7 @@ use masar_proto::time;
 use masar_runtime::{Caller, Clock, caller, refuse};
 use masar_store::time::from_db;
 use masar_store::{Batcher, Store};
-use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::{BroadcastStream, IntervalStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::Span;
@@ -23,6 +23,8 @@ use crate::store::list;
 use crate::store::queues::{Counts, counts};
 use crate::store::task::{self, Model};
 
+/// Even when nothing is said, look: a task may have changed at another replica.
+const LOOK: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The role that may move a task however often it was moved.
 const DIRECTOR: &str = "pr_director";
@@ -184,7 +186,8 @@ impl RoutingService for Api {
             std::future::ready(about)
         });
         let api = self.clone();
-        let looks = futures::stream::once(async {}).chain(changes.map(drop));
+        let elsewhere = IntervalStream::new(tokio::time::interval(LOOK));
+        let looks = futures::stream::select(changes.map(drop), elsewhere.map(drop));
         let seen = looks.then(move |()| {
             let api = api.clone();
             let (tenant, queue) = (tenant.clone(), queue.clone());
@@ -193,7 +196,13 @@ impl RoutingService for Api {
                 Ok(found.unwrap_or_else(|| api.queue(&tenant, Counts { queue, ..Counts::default() })))
             }
         });
-        Ok(Response::new(Box::pin(seen.take_until(self.doors.clone().cancelled_owned()))))
+        let mut last = None;
+        let news = seen.filter(move |queue| {
+            let new = queue.is_err() || queue.as_ref().ok() != last.as_ref();
+            last = queue.as_ref().ok().cloned();
+            std::future::ready(new)
+        });
+        Ok(Response::new(Box::pin(news.take_until(self.doors.clone().cancelled_owned()))))
     }
 }
 

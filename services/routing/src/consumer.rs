@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, ClockChanged, ClockMarked, ClockState, RegistryChanged};
 use masar_proto::kinds;
-use masar_store::Transaction;
+use masar_store::{Transaction, tell};
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Core, Error, Session};
+use crate::app::{Core, ENTITIES, Error, Session};
 use crate::store::task;
 
 /// The clock that says what is urgent: the answer that the customer was promised.
@@ -35,6 +35,7 @@ impl Handler for Hear {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;
+            tell(tx, ENTITIES, &changed.tenant).await?;
             self.core.hear(changed);
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::routing::v1::routing_service_server::RoutingServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
-use masar_store::{BatchSettings, Batcher, Store};
+use masar_store::{BatchSettings, Batcher, Store, listen};
 use masar_workflow::Catalog;
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +59,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
         now: clock.teller(),
     };
     let desk = consumer.desk();
+    let registered = app::Registered { store: store.clone(), core: Arc::clone(&core) };
     let server = RoutingServiceServer::new(api::Api { store, batcher, core, clock, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
@@ -72,6 +73,11 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
                 Ok(())
             }),
             Worker::new("routing consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            Worker::new("routing entities", Stage::Consumer, async move |stop| {
+                let listening = listen(&registered.store, app::ENTITIES, &registered);
+                stop.run_until_cancelled(listening).await;
+                Ok(())
+            }),
             Worker::new("routing relay", Stage::Relay, async |stop| {
                 relay.run(stop).await;
                 Ok(())

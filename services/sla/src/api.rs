@@ -98,7 +98,9 @@ impl SlaService for Api {
         let tenant = caller(&request)?.tenant.0;
         let queue = request.into_inner().queue;
         let clock = self.keeper.clock.clone();
-        let changes = BroadcastStream::new(self.keeper.changes.subscribe()).filter_map(move |change| {
+        let [here, elsewhere] = [&self.keeper.changes, &self.keeper.elsewhere]
+            .map(|changes| BroadcastStream::new(changes.subscribe()));
+        let changes = futures::stream::select(here, elsewhere).filter_map(move |change| {
             // Whoever fell behind goes on with what comes next.
             let seen = change
                 .ok()

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
 use masar_proto::events::v1::{CaseChanged, MessageTold, RegistryChanged, TaskChanged, effect::Effect};
 use masar_proto::{kinds, time};
-use masar_store::Transaction;
+use masar_store::{Transaction, tell};
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Changed, Error, Keeper, Session};
+use crate::app::{Changed, ENTITIES, Error, Keeper, Session};
 use crate::store::{clock, told};
 
 pub(crate) struct Hear {
@@ -33,6 +33,7 @@ impl Handler for Hear {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;
+            tell(tx, ENTITIES, &changed.tenant).await?;
             self.keeper.promises.hear(changed).map_err(BusError::Unusable)?;
         }
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();

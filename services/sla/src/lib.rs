@@ -4,6 +4,7 @@ mod api;
 mod app;
 pub mod calendars;
 mod consumer;
+mod elsewhere;
 mod renewal;
 mod store;
 mod worker;
@@ -13,9 +14,10 @@ use std::sync::{Arc, Mutex};
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::sla::v1::sla_service_server::SlaServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
-use masar_store::Store;
+use masar_store::{Store, listen};
 use masar_workflow::Catalog;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The name of the service, and of its consumer on the bus.
 pub const NAME: &str = "sla";
@@ -61,6 +63,9 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
         now: clock.teller(),
     };
     let desk = consumer.desk();
+    let elsewhere =
+        elsewhere::Elsewhere { store: store.clone(), keeper: Arc::clone(&keeper), here: Uuid::new_v4() };
+    let registered = app::Registered { store: store.clone(), keeper: Arc::clone(&keeper) };
     let server = SlaServiceServer::new(api::Api { store, keeper, promises, catalog, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
@@ -76,6 +81,15 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
             }),
             Worker::new("sla calendars", Stage::Consumer, async |stop| {
                 renewal.run(stop).await;
+                Ok(())
+            }),
+            Worker::new("sla entities", Stage::Consumer, async move |stop| {
+                let listening = listen(&registered.store, app::ENTITIES, &registered);
+                stop.run_until_cancelled(listening).await;
+                Ok(())
+            }),
+            Worker::new("sla watchers elsewhere", Stage::Consumer, async |stop| {
+                elsewhere.run(stop).await;
                 Ok(())
             }),
             Worker::new("sla relay", Stage::Relay, async |stop| {

@@ -15,6 +15,8 @@ use crate::store::clock;
 const MOST: u64 = 500;
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Even when nothing is said, look: another replica may have gone away after it set a timer.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Timers {
     pub(crate) store: Store,
@@ -36,13 +38,17 @@ impl Timers {
     }
 
     async fn wait_and_fire(&self) -> Result<(), Error> {
-        let Some(at) = clock::next_at(&self.store).await? else {
-            self.keeper.timers.notified().await;
-            return Ok(());
+        let next = clock::next_at(&self.store).await?;
+        let due = async {
+            match next {
+                Some(at) => self.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
-            () = self.clock.sleep_until(at) => while self.fire().instrument(tracing::info_span!("fire")).await? {},
+            () = due => while self.fire().instrument(tracing::info_span!("fire")).await? {},
             () = self.keeper.timers.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
         }
         Ok(())
     }

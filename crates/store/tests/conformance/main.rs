@@ -6,6 +6,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 mod batcher;
+mod ear;
 mod lease;
 mod tables;
 

@@ -1,13 +1,14 @@
-//! The way to a server: its address, and who asks.
+//! The way to the services: where they are, and who asks.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use masar_runtime::Network;
 use masar_runtime::auth::mint;
+use masar_runtime::config::Peers;
 use serde_json::json;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use super::{Access, Answer};
@@ -17,11 +18,11 @@ use crate::demo;
 /// How long a token that the command line issues for the demo is good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3_600);
 
-/// A server that says nothing for so long is asked whether it is still there, so that no stream waits for ever.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Who is asked when nothing is said.
+const SERVER: &str = "http://127.0.0.1:7420";
 
 /// A connection that says who asks.
-pub(crate) type Asking = InterceptedService<Channel, Who>;
+pub(crate) type Asking = InterceptedService<Network, Who>;
 
 /// Adds the credentials to every call.
 #[derive(Clone)]
@@ -40,44 +41,74 @@ impl tonic::service::Interceptor for Who {
     }
 }
 
-/// A connection, and who asks over it; the entity may differ from call to call.
+/// Those who can be asked, and who asks; the entity may differ from call to call.
 pub(crate) struct Way {
-    channel: Channel,
+    network: Network,
+    /// Where each service is, when not all is at one address.
+    pub(crate) peers: Peers,
     authorization: MetadataValue<Ascii>,
 }
 
 impl Way {
-    /// Connects as the person or system that the arguments name; without any, as the demo's call centre.
-    pub(super) async fn open(access: &Access) -> Result<Self> {
-        let authorization = match (&access.token, &access.api_key, &access.person) {
-            (Some(token), ..) => format!("Bearer {token}"),
-            (_, Some(key), _) => format!("ApiKey {key}"),
-            (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
-            (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder())?.api_key),
+    /// Asks as the person or system that the arguments name; without any, as the demo's call centre. A lone server must
+    /// answer now.
+    pub(crate) async fn open(access: &Access) -> Result<Self> {
+        let peers = match &access.server {
+            Some(_) => Peers::default(),
+            None => access.settings()?.peers,
         };
-        Self::to(&access.server, &authorization).await
+        let network = if peers.is_empty() {
+            reach(access.server.as_deref().unwrap_or(SERVER)).await?
+        } else {
+            Network::of(&peers)?
+        };
+        Ok(Self { network, peers, authorization: authorization(access)? })
     }
 
-    /// Connects to a server with what the header `authorization` shall say.
-    pub(crate) async fn to(server: &str, authorization: &str) -> Result<Self> {
-        let authorization =
-            authorization.parse().context("the credentials have characters that no header takes")?;
-        let endpoint = Endpoint::from_shared(server.to_owned())?
-            .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs(5))
-            .http2_keep_alive_interval(KEEP_ALIVE);
-        let channel = endpoint.connect().await;
-        let channel =
-            channel.with_context(|| format!("nobody answers at {server}: is `masar up` running?"))?;
-        Ok(Self { channel, authorization })
+    /// The way to one server, and what the header `authorization` shall say there.
+    pub(crate) async fn with(address: &str, authorization: &str) -> Result<Self> {
+        let authorization = header(authorization)?;
+        Ok(Self { network: reach(address).await?, peers: Peers::default(), authorization })
+    }
+
+    /// The way to whoever is at another address.
+    pub(crate) async fn to(&self, address: &str) -> Result<Self> {
+        let authorization = self.authorization.clone();
+        Ok(Self { network: reach(address).await?, peers: Peers::default(), authorization })
+    }
+
+    /// What every process answers is asked of those that serve this.
+    pub(crate) fn at(&self, service: &str) -> Self {
+        let authorization = self.authorization.clone();
+        Self { network: self.network.at(service), peers: Peers::default(), authorization }
     }
 
     /// Calls for an entity; without one, for the only one that the caller acts for.
     pub(crate) fn asking(&self, tenant: Option<&str>) -> Result<Asking> {
         let tenant = tenant.map(|tenant| tenant.parse().with_context(|| format!("`{tenant}` is no tenant")));
         let who = Who { authorization: self.authorization.clone(), tenant: tenant.transpose()? };
-        Ok(InterceptedService::new(self.channel.clone(), who))
+        Ok(InterceptedService::new(self.network.clone(), who))
     }
+}
+
+async fn reach(address: &str) -> Result<Network> {
+    let reached = Network::reach(address).await;
+    reached.with_context(|| format!("nobody answers at {address}: is `masar up` running?"))
+}
+
+/// Who asks, as the header of a call says it.
+fn authorization(access: &Access) -> Result<MetadataValue<Ascii>> {
+    let text = match (&access.token, &access.api_key, &access.person) {
+        (Some(token), ..) => format!("Bearer {token}"),
+        (_, Some(key), _) => format!("ApiKey {key}"),
+        (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
+        (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder()?)?.api_key),
+    };
+    header(&text)
+}
+
+fn header(text: &str) -> Result<MetadataValue<Ascii>> {
+    text.parse().context("the credentials have characters that no header takes")
 }
 
 /// Connects, for the entity that the arguments name.
@@ -94,7 +125,7 @@ pub(crate) fn refused(status: &Status) -> anyhow::Error {
 }
 
 fn demo_token(access: &Access, person: &str) -> Result<String> {
-    let credentials = Credentials::read(&access.data_folder())?;
+    let credentials = Credentials::read(&access.data_folder()?)?;
     Ok(mint(&credentials.jwt(), &demo::person(person)?, TOKEN_LIFE)?)
 }
 

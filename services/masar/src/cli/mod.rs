@@ -25,6 +25,7 @@ use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use comfy_table::{Table, presets};
+use masar_runtime::config::Settings;
 use serde_json::Value;
 
 use crate::json;
@@ -50,11 +51,14 @@ struct Arguments {
 /// Which server is asked, and by whom.
 #[derive(Args, Clone)]
 struct Access {
-    /// Address of the server.
-    #[arg(long, global = true, env = "MASAR_SERVER", default_value = "http://127.0.0.1:7420")]
-    server: String,
-    /// Data folder of the embedded platform, where its credentials are.
-    /// `masar-data` when neither this nor the configuration of `up` says otherwise.
+    /// A configuration file (TOML); the environment goes before it. Commands that ask find the services by its `peers`.
+    #[arg(long, global = true, env = "MASAR_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address of the one server to ask, whatever `peers` say; http://127.0.0.1:7420 when nothing is said.
+    #[arg(long, global = true, env = "MASAR_SERVER")]
+    server: Option<String>,
+    /// Data folder of the platform, where the credentials of the demo are.
+    /// `masar-data` when neither this nor the configuration says otherwise.
     #[arg(long = "data", global = true, env = "MASAR_DATA_FOLDER")]
     data_folder: Option<PathBuf>,
     /// Act as this person of the demo, such as lab-permits-1.
@@ -72,9 +76,21 @@ struct Access {
 }
 
 impl Access {
-    /// The data folder that was named, or the usual one.
-    fn data_folder(&self) -> PathBuf {
-        self.data_folder.clone().unwrap_or_else(|| PathBuf::from("masar-data"))
+    /// What the file and the environment say; the data folder is that of the command line, if it names one.
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = Settings::load(self.config.as_deref())?;
+        if let Some(named) = &self.data_folder {
+            settings.data_folder.clone_from(named);
+        }
+        Ok(settings)
+    }
+
+    /// Where the credentials of the demo are.
+    fn data_folder(&self) -> Result<PathBuf> {
+        match &self.data_folder {
+            Some(named) => Ok(named.clone()),
+            None => Ok(self.settings()?.data_folder),
+        }
     }
 }
 
@@ -96,11 +112,7 @@ enum Command {
     /// Play a working day in a minute, on a simulated clock.
     Demo(day::Arguments),
     /// Say what is wrong with this installation, and what to do.
-    Doctor {
-        /// The configuration file of the server (TOML).
-        #[arg(long)]
-        config: Option<PathBuf>,
-    },
+    Doctor,
     /// Print a token for a person of the demo (--as), for grpcurl and your own programs.
     Token,
     /// Submit a complaint.
@@ -204,7 +216,7 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
     match command {
         Command::Clock(clock::Command::Due(arguments)) => return due::run(arguments),
         Command::Workflow(command) => return workflow::run(command),
-        Command::Config(command) => return config::run(command),
+        Command::Config(command) => return config::run(command, access),
         Command::Token => return client::token(access),
         Command::Completion { shell } => return Ok(completion(shell)),
         _ => {}
@@ -217,7 +229,7 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Up(arguments) => Box::pin(up::run(arguments, access)).await,
             Command::Serve(arguments) => Box::pin(serve::run(arguments, access)).await,
             Command::Demo(arguments) => Box::pin(day::run(arguments)).await,
-            Command::Doctor { config } => doctor::run(config.as_deref(), access).await,
+            Command::Doctor => doctor::run(access).await,
             Command::Bench(arguments) => Box::pin(bench::run(arguments, output)).await,
             Command::Submit(arguments) => submit::run(arguments, access).await,
             Command::Import(arguments) => Box::pin(import::run(arguments, access)).await,

@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use masar_runtime::Clock;
-use masar_runtime::config::Settings;
 use masar_runtime::telemetry::Telemetry;
 use serde_json::json;
 
@@ -22,9 +20,6 @@ pub(crate) struct Arguments {
     /// registry, intake, cases, routing, sla, escalation, notify.
     #[arg(required = true, value_parser = clap::builder::PossibleValuesParser::new(SERVICES))]
     services: Vec<String>,
-    /// A configuration file (TOML).
-    #[arg(long)]
-    config: Option<PathBuf>,
     /// Address to listen at.
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -32,10 +27,7 @@ pub(crate) struct Arguments {
 
 /// Runs until somebody asks it to stop.
 pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer> {
-    let mut settings = Settings::load(arguments.config.as_deref())?;
-    if let Some(named) = &access.data_folder {
-        settings.data_folder.clone_from(named);
-    }
+    let mut settings = access.settings()?;
     settings.listen = arguments.listen.unwrap_or(settings.listen);
     let mut problems = settings.problems();
     for (key, value) in [("database", &settings.database), ("amqp", &settings.amqp)] {

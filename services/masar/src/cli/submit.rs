@@ -7,6 +7,7 @@ use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::json;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::client::{connect, refused};
 use super::{Access, Answer};
@@ -56,7 +57,8 @@ pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer>
     }
     let request = SubmitCaseRequest {
         case_type: "complaint".to_owned(),
-        idempotency_key: arguments.key.unwrap_or_default(),
+        // With a key of its own, the call may be made again when no answer comes.
+        idempotency_key: arguments.key.unwrap_or_else(|| Uuid::new_v4().to_string()),
         form: Some(json::to_struct(&form)),
         ..SubmitCaseRequest::default()
     };

@@ -2,16 +2,15 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
-use masar_runtime::Clock;
-use masar_runtime::config::Settings;
 use masar_runtime::telemetry::Telemetry;
+use masar_runtime::{Clock, Running};
 use serde_json::json;
 
 use super::client::{connect, refused};
@@ -23,9 +22,6 @@ use crate::{demo, platform};
 /// How the platform is run.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A configuration file (TOML).
-    #[arg(long)]
-    config: Option<PathBuf>,
     /// Address to listen at.
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -43,10 +39,7 @@ pub(crate) struct Arguments {
 /// Runs until somebody asks it to stop.
 pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer> {
     let began = Instant::now();
-    let mut settings = Settings::load(arguments.config.as_deref())?;
-    if let Some(named) = &access.data_folder {
-        settings.data_folder.clone_from(named);
-    }
+    let mut settings = access.settings()?;
     let data_folder = settings.data_folder.clone();
     settings.listen = arguments.listen.unwrap_or(settings.listen);
     settings.database = arguments.postgres.or(settings.database);
@@ -69,13 +62,13 @@ pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer>
     };
     let running = Box::pin(platform::start(ground)).await?;
     let access = Access {
-        server: format!("http://{}", running.address),
+        server: Some(format!("http://{}", running.address)),
         data_folder: Some(data_folder),
         ..access.clone()
     };
     let cases = if arguments.no_cases || own_callers { 0 } else { submit_cases(&access).await? };
     // Nobody reads it where standard error is closed, and then nothing is lost.
-    let _ = io::stderr().write_all(welcome(&access, cases, began).as_bytes());
+    let _ = io::stderr().write_all(welcome(&running, &access.data_folder()?, cases, began).as_bytes());
     running.until_asked().await?;
     Ok(Answer { table: "stopped; everything accepted is kept\n".to_owned(), json: json!({"stopped": true}) })
 }
@@ -93,13 +86,12 @@ async fn submit_cases(access: &Access) -> Result<usize> {
     Ok(count)
 }
 
-fn welcome(access: &Access, cases: usize, began: Instant) -> String {
+fn welcome(running: &Running, data: &Path, cases: usize, began: Instant) -> String {
     let seconds = began.elapsed().as_secs_f64();
-    let data = access.data_folder();
     let data = data.display();
     format!(
         "
-Masar is ready after {seconds:.1} s at {server} (gRPC with reflection, /livez, /readyz, /metrics)
+Masar is ready after {seconds:.1} s at http://{address} (gRPC with reflection, /livez, /readyz, /metrics)
   data         {data}   (credentials in {data}/credentials.json)
   demo         invented entities and {cases} complaints; people such as lab-permits-1, lab-triage-1
 
@@ -112,6 +104,6 @@ Then look:
 Stop with Ctrl-C.
 
 ",
-        server = access.server,
+        address = running.address,
     )
 }

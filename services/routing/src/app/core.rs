@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use masar_bus::{Outbox, all_kept};
+use async_trait::async_trait;
+use masar_bus::{Outbox, all_kept, kept};
 use masar_proto::events::v1::RegistryChanged;
 use masar_runtime::BoxError;
-use masar_store::Store;
+use masar_store::{Listener, Store};
 use masar_workflow::{Catalog, Routed};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -15,6 +16,8 @@ use tokio::sync::broadcast;
 use super::Error;
 use crate::store::task;
 
+/// Under what replicas tell each other that the registry has said something new of an entity.
+pub(crate) const ENTITIES: &str = "masar_routing_entities";
 /// Watchers that fall further behind read the queue anew.
 const WATCHED: usize = 1_024;
 
@@ -88,5 +91,26 @@ impl Core {
             // Nobody may be watching.
             let _ = self.changes.send(queue);
         }
+    }
+}
+
+/// Takes over what the registry told another replica.
+pub(crate) struct Registered {
+    pub(crate) store: Store,
+    pub(crate) core: Arc<Core>,
+}
+
+#[async_trait]
+impl Listener for Registered {
+    type Error = masar_bus::Error;
+
+    async fn heard(&self, tenant: Option<String>) -> Result<(), masar_bus::Error> {
+        let db = self.store.reader();
+        let changed: Vec<RegistryChanged> = match &tenant {
+            Some(tenant) => kept(db, [tenant.as_str()].into()).await?.into_values().collect(),
+            None => all_kept(db).await?,
+        };
+        changed.into_iter().for_each(|changed| self.core.hear(changed));
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use masar_store::{Transaction, Writer};
 use tracing::Span;
 use uuid::Uuid;
 
-pub(crate) use self::core::Core;
+pub(crate) use self::core::{Core, ENTITIES, Registered};
 pub(crate) use self::session::Session;
 use crate::store::task;
 

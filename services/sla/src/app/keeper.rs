@@ -34,8 +34,10 @@ pub(crate) struct Keeper {
     pub(crate) timers: Notify,
     /// Told when an entity may have published a calendar.
     pub(crate) calendars: Notify,
-    /// Clocks as they change, with the mark that fired, for those who watch.
+    /// Clocks as they change here, with the mark that fired, for those who watch.
     pub(crate) changes: broadcast::Sender<Changed>,
+    /// As `changes`, at other replicas.
+    pub(crate) elsewhere: broadcast::Sender<Changed>,
 }
 
 impl Keeper {
@@ -49,7 +51,8 @@ impl Keeper {
 
     pub(crate) fn new(outbox: Outbox, promises: Arc<Promises>, clock: Clock) -> Self {
         let (timers, calendars) = (Notify::new(), Notify::new());
-        Self { outbox, promises, clock, timers, calendars, changes: broadcast::Sender::new(WATCHED) }
+        let [changes, elsewhere] = [WATCHED; 2].map(broadcast::Sender::new);
+        Self { outbox, promises, clock, timers, calendars, changes, elsewhere }
     }
 }
 

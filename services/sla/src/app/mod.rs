@@ -5,7 +5,7 @@ mod promises;
 mod told;
 
 pub(crate) use keeper::{Changed, Keeper, Session, state};
-pub(crate) use promises::{Compiled, Promises};
+pub(crate) use promises::{Compiled, ENTITIES, Promises, Registered};
 
 /// Why a clock was not changed.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use masar_bus::all_kept;
+use async_trait::async_trait;
+use masar_bus::{all_kept, kept};
 use masar_clock::{CalendarRef, Calendars};
 use masar_proto::events::v1::{CaseSnapshot, RegistryChanged};
-use masar_store::Store;
+use masar_store::{Listener, Store};
 use masar_worktime::{Calendar, Target};
 
+use super::Keeper;
 use crate::calendars::{DEFAULT, SHIPPED, compile};
+
+/// Under what replicas tell each other that the registry has said something new of an entity.
+pub(crate) const ENTITIES: &str = "masar_sla_entities";
 
 /// Calendars and agreements, as the registry last said. Readers never wait.
 pub(crate) struct Promises {
@@ -142,5 +147,30 @@ impl Promises {
             let target = agreement.targets.get(importance).or_else(|| agreement.targets.get("all"))?;
             Some((target.parse().ok()?, format!("agreement {} version {}", agreement.id, agreement.version)))
         })
+    }
+}
+
+/// Takes over what the registry told another replica.
+pub(crate) struct Registered {
+    pub(crate) store: Store,
+    pub(crate) keeper: Arc<Keeper>,
+}
+
+#[async_trait]
+impl Listener for Registered {
+    type Error = masar_bus::Error;
+
+    async fn heard(&self, tenant: Option<String>) -> Result<(), masar_bus::Error> {
+        let db = self.store.reader();
+        let changed: Vec<RegistryChanged> = match &tenant {
+            Some(tenant) => kept(db, [tenant.as_str()].into()).await?.into_values().collect(),
+            None => all_kept(db).await?,
+        };
+        for changed in changed {
+            self.keeper.promises.hear(changed).map_err(masar_bus::Error::Unusable)?;
+        }
+        // The replica that was told may be gone before it has moved every clock.
+        self.keeper.calendars.notify_one();
+        Ok(())
     }
 }

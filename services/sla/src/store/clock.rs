@@ -80,6 +80,11 @@ pub(crate) async fn of_case(store: &Store, tenant: &str, case: &str) -> Result<V
     Ok(clocks.all(store.reader()).await?)
 }
 
+/// The clocks with these ids.
+pub(crate) async fn all(store: &Store, ids: impl Iterator<Item = Uuid>) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().filter(Column::Id.is_in(ids)).all(store.reader()).await?)
+}
+
 /// The clocks of cases, locked in the order of their ids so that no two writers wait for each other.
 pub(crate) async fn lock(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<Model>, Error> {
     let clocks = Entity::find().filter(Column::CaseId.is_in(padded(cases))).order_by_asc(Column::Id);

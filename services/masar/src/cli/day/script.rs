@@ -204,7 +204,8 @@ struct People {
 impl People {
     async fn asking(&self, person: &Identity) -> Result<Asking> {
         let access = Access {
-            server: self.address.clone(),
+            config: None,
+            server: Some(self.address.clone()),
             token: Some(mint(&self.credentials.jwt(), person, TOKEN_LIFE)?),
             data_folder: None,
             person: None,
