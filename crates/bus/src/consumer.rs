@@ -1,22 +1,22 @@
 //! A consumer: one transaction records what was seen and does what follows from it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use masar_store::{Store, insert_new, time};
+use masar_store::{Leases, RENEWED, Store, insert_new, time};
 use sea_orm::sea_query::{Order, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::tables::inbox;
-use crate::{Delivery, Desk, Error, Event, Now, Transport, metrics, parked};
+use crate::{Delivery, Desk, Error, Event, Now, PARTITIONS, Transport, metrics, parked};
 
 /// Events of one transaction at most, when that many wait.
 const MOST: usize = 1_000;
@@ -30,8 +30,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// What a service does with events.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// Whether events of a kind mean anything to it; the others are settled without a trace in its database.
-    fn hears(&self, _kind: &str) -> bool {
+    /// Whether an event means anything to it; the others are settled without a trace in its database. True for one that it
+    /// cannot read: that is for people to see.
+    fn hears(&self, _event: &Event) -> bool {
         true
     }
 
@@ -73,27 +74,48 @@ impl Consumer {
     /// # Errors
     /// When the transport does not let it subscribe.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
-        let mut deliveries = self.transport.subscribe(self.name, self.sources).await?;
+        let (share, shared) = watch::channel(BTreeSet::new());
+        let mut deliveries = self.transport.subscribe(self.name, self.sources, shared).await?;
+        let mut leases = Leases::new(self.store.clone(), "consumer", PARTITIONS.cast_signed());
+        let mut renew = tokio::time::interval(RENEWED);
         let mut forget = tokio::time::interval(FORGET_EVERY);
         // In no fixed order: however much arrives, old event ids are forgotten too.
         while !stop.is_cancelled() {
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
                 batch = gather(&mut deliveries) => match batch {
                     Some(batch) => self.take(batch, &stop).await,
-                    None => return Ok(()),
+                    None => break,
                 },
+                _ = renew.tick() => self.renew(&mut leases, &share).await,
                 _ = forget.tick() => if self.forget().await {
                     forget.reset_immediately();
                 },
             }
         }
+        if let Err(error) = leases.leave().await {
+            tracing::warn!(consumer = self.name, %error, "other replicas wait until this one counts as gone");
+        }
         Ok(())
+    }
+
+    /// Keeps this replica's share of the partitions. The broker sees to it that no partition has two who work on it: a lease
+    /// says only who should.
+    async fn renew(&self, leases: &mut Leases, share: &watch::Sender<BTreeSet<u16>>) {
+        match leases.turn().await {
+            Ok(held) => {
+                let held = held.iter().map(|lease| lease.shard.cast_unsigned()).collect();
+                share.send_if_modified(|share| std::mem::replace(share, held) != *share);
+            }
+            Err(error) => {
+                tracing::warn!(consumer = self.name, %error, "the share of this replica stays as it was");
+            }
+        }
     }
 
     async fn take(&self, batch: Vec<Delivery>, stop: &CancellationToken) {
         let events = batch.iter().flat_map(|delivery| &delivery.message.events);
-        let events: Vec<Event> = events.filter(|event| self.handler.hears(&event.kind)).cloned().collect();
+        let events: Vec<Event> = events.filter(|event| self.handler.hears(event)).cloned().collect();
         let span = tracing::info_span!("consume", consumer = self.name, events = events.len());
         if self.settle(&events, stop).instrument(span).await {
             for delivery in batch {

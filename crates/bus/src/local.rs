@@ -1,6 +1,6 @@
 //! The transport within one process: a message is delivered when every consumer of its service has committed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -57,7 +57,13 @@ impl Transport for LocalTransport {
         try_join_all(deliveries).await.map(drop)
     }
 
-    async fn subscribe(&self, consumer: &str, _: &[&str]) -> Result<mpsc::Receiver<Delivery>, Error> {
+    /// Within one process there is one replica, whose share is all.
+    async fn subscribe(
+        &self,
+        consumer: &str,
+        _: &[&str],
+        _: watch::Receiver<BTreeSet<u16>>,
+    ) -> Result<mpsc::Receiver<Delivery>, Error> {
         let (sender, receiver) = mpsc::channel(WAITING);
         self.subscribers.send_modify(|subscribers| {
             subscribers.insert(consumer.to_owned(), sender);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use masar_store::{Lease, Leases, Store, time};
+use masar_store::{Lease, Leases, Store, padded, time};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -138,7 +138,7 @@ impl Relay {
         }
         let tx = self.store.begin().await?;
         lease.check(&tx).await?;
-        outbox::Entity::delete_many().filter(outbox::Column::Id.is_in(ids)).exec(&tx).await?;
+        outbox::Entity::delete_many().filter(outbox::Column::Id.is_in(padded(ids))).exec(&tx).await?;
         Ok(tx.commit().await?)
     }
 }

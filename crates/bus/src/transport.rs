@@ -1,11 +1,12 @@
 //! What carries messages between services, and what it must promise.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use masar_proto::bus::v1::EventBatch;
 use prost::Message as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{Error, Event};
@@ -70,14 +71,26 @@ pub struct Delivery {
     pub done: oneshot::Sender<()>,
 }
 
+/// The share of a consumer that has no replicas: every partition.
+#[must_use]
+pub fn every_partition() -> watch::Receiver<BTreeSet<u16>> {
+    watch::channel((0..PARTITIONS).collect()).1
+}
+
 /// A way from services to services.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// Hands a message over; returns when it can no longer be lost.
     async fn publish(&self, message: Message) -> Result<(), Error>;
 
-    /// The messages of some services for one consumer, the messages of each partition in order.
-    async fn subscribe(&self, consumer: &str, sources: &[&str]) -> Result<mpsc::Receiver<Delivery>, Error>;
+    /// The messages of some services for one consumer, the messages of each partition in order. Of several replicas each
+    /// has those of its share of the partitions, which may change.
+    async fn subscribe(
+        &self,
+        consumer: &str,
+        sources: &[&str],
+        share: watch::Receiver<BTreeSet<u16>>,
+    ) -> Result<mpsc::Receiver<Delivery>, Error>;
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ const SQLITE_READERS: u32 = 4;
 /// embedded platform, and behind these caches stands that of the system.
 const SQLITE_WRITER_CACHE: u32 = 16 << 10;
 const SQLITE_READER_CACHE: u32 = 4 << 10;
+/// How long a transaction may stand still before PostgreSQL ends it: a replica that was stopped in the middle of one must
+/// not keep its rows from the others, and finds that nothing of it was kept.
+const STANDSTILL: &str = "10s";
 /// Any number will do, as long as no other product locks the same one: "masar" in ASCII.
 const MIGRATION_LOCK: i64 = 0x006d_6173_6172;
 
@@ -91,7 +94,10 @@ impl Store {
             .max_connections(POSTGRES_CONNECTIONS)
             .sqlx_logging(false)
             .acquire_timeout(Duration::from_secs(10))
-            .set_schema_search_path(schema.clone());
+            .set_schema_search_path(schema.clone())
+            .map_sqlx_postgres_opts(|options| {
+                options.options([("idle_in_transaction_session_timeout", STANDSTILL)])
+            });
         let pool = Database::connect(options).await?;
         let there = pool.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await;
         // Two replicas that start at once may both try; one of them is too late and that is well.

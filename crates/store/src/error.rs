@@ -71,11 +71,12 @@ impl Error {
     }
 }
 
-/// Deadlocks, serialization failures, servers that go down or come up, a busy file and broken links pass; all else
+/// Transactions that stood still, deadlocks, serialization failures, servers that go down or come up, a busy file and broken links pass; all else
 /// repeats itself.
 fn passes(error: &DbErr) -> bool {
     /// SQLSTATE of PostgreSQL, and the primary result codes of SQLite for a busy and a locked file.
-    const PASSING: [&str; 9] = ["40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "5", "6"];
+    const PASSING: [&str; 10] =
+        ["25P03", "40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "5", "6"];
     let (DbErr::Exec(RuntimeErr::SqlxError(error))
     | DbErr::Query(RuntimeErr::SqlxError(error))
     | DbErr::Conn(RuntimeErr::SqlxError(error))) = error

@@ -22,7 +22,7 @@ use crate::{Error, Store, save_all};
 /// How long a replica that says nothing keeps what it holds.
 const TERM: Duration = Duration::from_secs(3);
 /// How often a replica says that it is there.
-const RENEWED: Duration = Duration::from_secs(1);
+pub const RENEWED: Duration = Duration::from_secs(1);
 
 /// What one replica holds of a work.
 #[derive(Debug)]

@@ -17,8 +17,8 @@ pub use batcher::{BatchSettings, Batcher, Writer};
 pub use connect::{DatabaseUrl, Store};
 pub use ear::{Listener, listen, tell};
 pub use error::Error;
-pub use lease::{Lease, Leases, lease_tables};
+pub use lease::{Lease, Leases, RENEWED, lease_tables};
 pub use migration::CreateTables;
-pub use rows::{insert_all, insert_new, save_all};
+pub use rows::{insert_all, insert_new, padded, save_all};
 /// A transaction of one service: what is written in it is there for others once it is committed, or never.
 pub use sea_orm::DatabaseTransaction as Transaction;

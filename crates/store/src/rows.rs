@@ -78,6 +78,16 @@ where
     Ok(())
 }
 
+/// Keys for an `IN`, filled up to a power of two by the last of them: as with `insert_all`, the databases meet few different
+/// statements.
+pub fn padded<T: Clone>(keys: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut keys: Vec<T> = keys.into_iter().collect();
+    if let Some(last) = keys.last().cloned() {
+        keys.resize(keys.len().next_power_of_two(), last);
+    }
+    keys
+}
+
 /// Cuts a batch into powers of two: whatever its size, the databases meet few different statements, and what they
 /// prepared for one batch serves the next.
 fn chunks<E: EntityTrait, R>(rows: Vec<R>) -> impl Iterator<Item = Vec<R>> {
@@ -97,7 +107,14 @@ fn power_of_two_within(number: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::power_of_two_within;
+    use super::{padded, power_of_two_within};
+
+    #[test]
+    fn keys_are_filled_up_by_the_last() {
+        assert_eq!(padded([1, 2, 3]), [1, 2, 3, 3]);
+        assert_eq!(padded(0..4), [0, 1, 2, 3]);
+        assert_eq!(padded([0; 0]), [0; 0]);
+    }
 
     #[test]
     fn a_batch_is_cut_into_powers_of_two() {

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use futures::FutureExt;
 
 pub use database::{TestDatabase, count, databases, on_each_database};
-pub use rabbit::{RabbitHost, close_connections, consumers, on_rabbit, rabbit};
+pub use rabbit::{RabbitHost, close_connections, on_rabbit, rabbit};
 
 /// Runs a test, cleans up whatever became of it, and only then passes on its error or panic.
 async fn then_clean(

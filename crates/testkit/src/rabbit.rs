@@ -66,15 +66,6 @@ pub async fn close_connections(url: &str) -> anyhow::Result<()> {
     Control::from_environment()?.run(&["close_all_connections", "-p", host(url)?, why]).await.map(drop)
 }
 
-/// How many consumers the queues of a virtual host have, those included that stand by.
-///
-/// # Errors
-/// When the URL names no virtual host, or the node does not answer.
-pub async fn consumers(url: &str) -> anyhow::Result<usize> {
-    let list = ["--quiet", "list_consumers", "--no-table-headers", "-p", host(url)?, "queue_name"];
-    Ok(Control::from_environment()?.run(&list).await?.lines().count())
-}
-
 /// The virtual host of a URL.
 fn host(url: &str) -> anyhow::Result<&str> {
     Ok(url.rsplit_once('/').context("the URL names no virtual host")?.1)

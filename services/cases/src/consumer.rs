@@ -44,6 +44,11 @@ enum Heard {
 
 #[async_trait]
 impl Handler for Hear {
+    /// Of clocks, of which there are many to each case, only what is shown and what acts.
+    fn hears(&self, event: &Event) -> bool {
+        event.kind == kinds::CASE_SUBMITTED || self.read(event).map_or(true, |heard| !heard.is_empty())
+    }
+
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         let mut heard = Vec::new();
         for event in events {

@@ -18,9 +18,9 @@ pub(crate) struct Hear {
 #[async_trait]
 impl Handler for Hear {
     /// Of clocks, of which there are many to each case, only the marks.
-    fn hears(&self, kind: &str) -> bool {
+    fn hears(&self, event: &Event) -> bool {
         matches!(
-            kind,
+            event.kind.as_str(),
             kinds::REGISTRY_CHANGED
                 | kinds::CASE_OPENED
                 | kinds::CASE_CHANGED

@@ -22,13 +22,14 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
+    fn hears(&self, event: &Event) -> bool {
+        [kinds::CASE_OPENED, kinds::CASE_CHANGED].contains(&event.kind.as_str())
+    }
+
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         let mut states: BTreeMap<Uuid, String> = BTreeMap::new();
         let mut children = Vec::new();
-        for event in events
-            .iter()
-            .filter(|event| [kinds::CASE_OPENED, kinds::CASE_CHANGED].contains(&event.kind.as_str()))
-        {
+        for event in events {
             let changed = event.decode::<CaseChanged>()?;
             let case = changed.case.unwrap_or_default();
             let id = case.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;

@@ -1,5 +1,6 @@
 //! Masar as one program: the services wired together, and the command line that people use.
 
+mod bench;
 pub mod cli;
 pub mod credentials;
 pub mod demo;

@@ -21,6 +21,11 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
+    fn hears(&self, event: &Event) -> bool {
+        event.kind == kinds::REGISTRY_CHANGED
+            || Occasion::read(event).map_or(true, |occasion| occasion.is_some())
+    }
+
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;

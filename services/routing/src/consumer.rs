@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
-use masar_proto::events::v1::{CaseChanged, ClockChanged, ClockMarked, RegistryChanged};
+use masar_proto::events::v1::{CaseChanged, ClockChanged, ClockMarked, ClockState, RegistryChanged};
 use masar_proto::kinds;
 use masar_store::{Transaction, tell};
 use uuid::Uuid;
@@ -14,12 +14,23 @@ use crate::NAME;
 use crate::app::{Core, ENTITIES, Error, Session};
 use crate::store::task;
 
+/// The clock that says what is urgent: the answer that the customer was promised.
+const URGENT: &str = "response";
+
 pub(crate) struct Hear {
     pub(crate) core: Arc<Core>,
 }
 
 #[async_trait]
 impl Handler for Hear {
+    /// Of clocks, of which there are many to each case, only the one by which tasks are ranked.
+    fn hears(&self, event: &Event) -> bool {
+        match event.kind.as_str() {
+            kinds::REGISTRY_CHANGED | kinds::CASE_OPENED | kinds::CASE_CHANGED => true,
+            _ => urgent(event).map_or(true, |clock| clock.is_some()),
+        }
+    }
+
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
@@ -48,15 +59,25 @@ fn follow(session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
         kinds::CASE_OPENED | kinds::CASE_CHANGED => {
             session.follow(event.decode::<CaseChanged>()?, event.time).map_err(unusable)?;
         }
-        kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
-            session.due(case()?, event.decode::<ClockMarked>()?.clock.as_ref());
+        _ => {
+            if let Some(clock) = urgent(event)? {
+                session.due(case()?, &clock);
+            }
         }
-        kind if kind.starts_with("clock.") => {
-            session.due(case()?, event.decode::<ClockChanged>()?.clock.as_ref())
-        }
-        _ => {}
     }
     Ok(())
+}
+
+/// The clock by which tasks are ranked, if that is what the event is about.
+fn urgent(event: &Event) -> Result<Option<ClockState>, BusError> {
+    let clock = match event.kind.as_str() {
+        kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {
+            event.decode::<ClockMarked>()?.clock
+        }
+        kind if kind.starts_with("clock.") => event.decode::<ClockChanged>()?.clock,
+        _ => None,
+    };
+    Ok(clock.filter(|clock| clock.clock == URGENT))
 }
 
 fn unusable(error: Error) -> BusError {

@@ -22,6 +22,13 @@ pub(crate) struct Hear {
 
 #[async_trait]
 impl Handler for Hear {
+    fn hears(&self, event: &Event) -> bool {
+        matches!(
+            event.kind.as_str(),
+            kinds::REGISTRY_CHANGED | kinds::CASE_OPENED | kinds::CASE_CHANGED | kinds::MESSAGE_TOLD
+        ) || event.kind.starts_with("task.")
+    }
+
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;

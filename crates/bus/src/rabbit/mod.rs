@@ -5,14 +5,16 @@
 
 mod link;
 mod publisher;
+mod queues;
 mod subscription;
 mod topology;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Delivery, Error, Message, Transport};
 use link::Link;
@@ -55,13 +57,18 @@ impl Transport for RabbitTransport {
         answered.await.map_err(|_| broken())?
     }
 
-    async fn subscribe(&self, consumer: &str, _: &[&str]) -> Result<mpsc::Receiver<Delivery>, Error> {
+    async fn subscribe(
+        &self,
+        consumer: &str,
+        _: &[&str],
+        share: watch::Receiver<BTreeSet<u16>>,
+    ) -> Result<mpsc::Receiver<Delivery>, Error> {
         if !self.link.topology.is_consumer(consumer) {
             let problem = format!("`{consumer}` is not among the consumers that the transport was made for");
             return Err(Error::Topology(problem));
         }
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(subscription::run(Arc::clone(&self.link), consumer.to_owned(), sender));
+        tokio::spawn(subscription::run(Arc::clone(&self.link), consumer.to_owned(), share, sender));
         Ok(receiver)
     }
 }

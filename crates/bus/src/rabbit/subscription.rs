@@ -1,32 +1,32 @@
 //! Brings the messages of a consumer's queues to it, and tells the broker which of them are done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, FuturesUnordered, SelectAll, StreamExt};
+use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::message::Delivery as Arrived;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-};
-use lapin::types::FieldTable;
-use lapin::{Acker, Channel, Confirmation, Connection};
-use tokio::sync::{mpsc, oneshot};
+use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Acker, Confirmation, Connection};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::link::Link;
-use super::topology::{UNREADABLE, broken, queue};
+use super::queues::Queues;
+use super::topology::{UNREADABLE, broken};
 use super::wire;
 use crate::backoff::Backoff;
-use crate::{Delivery, Error, PARTITIONS, metrics};
+use crate::{Delivery, Error, metrics};
 
-/// Messages of one partition that the broker sends ahead.
-const AHEAD: u16 = 32;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-type Arriving = SelectAll<BoxStream<'static, Result<(u16, Arrived), Error>>>;
-
 /// Works until the receiver is dropped, on one connection after another.
-pub(super) async fn run(link: Arc<Link>, consumer: String, sender: mpsc::Sender<Delivery>) {
+pub(super) async fn run(
+    link: Arc<Link>,
+    consumer: String,
+    mut share: watch::Receiver<BTreeSet<u16>>,
+    sender: mpsc::Sender<Delivery>,
+) {
     let name = format!("consumer {consumer}");
     let mut backoff = Backoff::new(SHORTEST_PAUSE);
     loop {
@@ -35,7 +35,7 @@ pub(super) async fn run(link: Arc<Link>, consumer: String, sender: mpsc::Sender<
             () = sender.closed() => return,
         };
         let began = Instant::now();
-        let served = serve(&consumer, &connection, &sender).await;
+        let served = serve(&consumer, &connection, &mut share, &sender).await;
         // Everything without an acknowledgement returns to its place in the queue.
         let closed = connection.close(200, "done".into()).await;
         match served {
@@ -52,75 +52,61 @@ pub(super) async fn run(link: Arc<Link>, consumer: String, sender: mpsc::Sender<
 async fn serve(
     consumer: &str,
     connection: &Connection,
+    share: &mut watch::Receiver<BTreeSet<u16>>,
     sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), Error> {
-    let mut arriving = consume(consumer, connection).await?;
-    let mut open: FuturesUnordered<BoxFuture<'static, (Acker, bool)>> = FuturesUnordered::new();
+    let mut queues = Queues::new(consumer, connection);
+    let mut open: FuturesUnordered<BoxFuture<'static, (u16, Acker, bool)>> = FuturesUnordered::new();
     let mut next = None;
+    share.mark_changed();
     loop {
         tokio::select! {
             biased;
             () = sender.closed() => break,
-            Some((acker, done)) = open.next() => {
+            Some((partition, acker, done)) = open.next() => {
                 if !done {
                     // Those behind it in its partition must come again after it: so all of them do.
                     return Err(Error::Transport("a message was not done".to_owned()));
                 }
                 acknowledge(&acker).await?;
+                let share = share.borrow().clone();
+                queues.done(partition, &share).await?;
+            }
+            Ok(()) = share.changed() => {
+                let share = share.borrow_and_update().clone();
+                queues.follow(&share).await?;
             }
             permit = sender.reserve(), if next.is_some() => {
                 if let (Ok(permit), Some(delivery)) = (permit, next.take()) {
                     permit.send(delivery);
                 }
             }
-            arrived = arriving.next(), if next.is_none() => {
-                let gone = || Error::Transport("RabbitMQ sends no more messages".to_owned());
-                let (partition, arrived) = arrived.ok_or_else(gone)??;
+            arrived = queues.next(), if next.is_none() => {
+                let (partition, arrived) = arrived?;
                 match wire::read(&arrived, partition) {
                     Ok(message) => {
                         let (done, committed) = oneshot::channel();
                         next = Some(Delivery { message: Arc::new(message), done });
                         let acker = arrived.acker;
-                        open.push(Box::pin(async move { (acker, committed.await.is_ok()) }));
+                        open.push(Box::pin(async move { (partition, acker, committed.await.is_ok()) }));
                     }
-                    Err(problem) => put_aside(consumer, connection, arrived, &problem).await?,
+                    Err(problem) => {
+                        put_aside(consumer, connection, arrived, &problem).await?;
+                        let share = share.borrow().clone();
+                        queues.done(partition, &share).await?;
+                    }
                 }
             }
         }
     }
     drop(next);
     // What the consumer has committed need not come again.
-    while let Some((acker, done)) = open.next().await {
+    while let Some((_, acker, done)) = open.next().await {
         if done {
             acknowledge(&acker).await?;
         }
     }
     Ok(())
-}
-
-async fn consume(consumer: &str, connection: &Connection) -> Result<Arriving, Error> {
-    let channel = connection.create_channel().await.map_err(broken)?;
-    channel.basic_qos(AHEAD, BasicQosOptions::default()).await.map_err(broken)?;
-    let mut arriving = SelectAll::new();
-    for partition in 0..PARTITIONS {
-        arriving.push(consume_partition(consumer, &channel, partition).await?);
-    }
-    Ok(arriving)
-}
-
-async fn consume_partition(
-    consumer: &str,
-    channel: &Channel,
-    partition: u16,
-) -> Result<BoxStream<'static, Result<(u16, Arrived), Error>>, Error> {
-    let queue = queue(consumer, partition);
-    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
-    let arriving =
-        channel.basic_consume(queue.clone(), queue.clone(), options, none).await.map_err(broken)?;
-    let arriving = arriving.map(move |arrived| Ok((partition, arrived.map_err(broken)?)));
-    // A stream that ends would be forgotten in silence among the others.
-    let ended = Error::Transport(format!("RabbitMQ sends no more from the queue `{queue}`"));
-    Ok(arriving.chain(stream::once(async { Err(ended) })).boxed())
 }
 
 async fn acknowledge(acker: &Acker) -> Result<(), Error> {

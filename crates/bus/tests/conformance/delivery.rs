@@ -1,12 +1,13 @@
 //! Every event arrives, takes effect once, and in the order of its subject.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use async_trait::async_trait;
-use masar_bus::{Delivery, Error, Event, Message, Outbox, Transport};
-use tokio::sync::mpsc;
+use masar_bus::{Delivery, Error, Event, Message, Outbox, Transport, every_partition};
+use tokio::sync::{mpsc, watch};
 
 use crate::bench::{Links, ONE, TWO, event, message, number, on_each, query, tell};
 use crate::recorder::{Recorder, UNHEARD};
@@ -136,7 +137,7 @@ async fn a_consumer_that_stops_and_comes_back_misses_nothing() -> Result<()> {
 #[tokio::test]
 async fn what_is_dropped_undone_comes_again_and_so_do_those_behind_it() -> Result<()> {
     on_each(ONE, async |bench| {
-        let mut deliveries = bench.transport.subscribe("one", &["producer"]).await?;
+        let mut deliveries = bench.transport.subscribe("one", &["producer"], every_partition()).await?;
         bench.relay();
         bench.tell((0..300).map(|n| event("a", n)).collect()).await?;
         let first = deliveries.recv().await.unwrap();
@@ -179,8 +180,13 @@ impl Transport for Flaky {
         }
     }
 
-    async fn subscribe(&self, consumer: &str, sources: &[&str]) -> Result<mpsc::Receiver<Delivery>, Error> {
-        self.inner.subscribe(consumer, sources).await
+    async fn subscribe(
+        &self,
+        consumer: &str,
+        sources: &[&str],
+        share: watch::Receiver<BTreeSet<u16>>,
+    ) -> Result<mpsc::Receiver<Delivery>, Error> {
+        self.inner.subscribe(consumer, sources, share).await
     }
 }
 

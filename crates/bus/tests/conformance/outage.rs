@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
-use masar_bus::{Error, RabbitTransport, Transport};
+use masar_bus::{Error, RabbitTransport, Transport, every_partition};
 use masar_testkit::{close_connections, on_rabbit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -69,7 +69,7 @@ async fn without_a_broker_publishing_fails_at_once_and_works_again_when_it_is_ba
         let way = Way::open("127.0.0.1:0".parse()?, broker.to_owned()).await?;
         let address = way.address;
         let transport = RabbitTransport::connect(&format!("{login}@{address}/{host}"), ONE).await?;
-        let mut deliveries = transport.subscribe("one", &["producer"]).await?;
+        let mut deliveries = transport.subscribe("one", &["producer"], every_partition()).await?;
         let publish = async |number| transport.publish(message(4, vec![event("a", number)])).await;
         publish(1).await?;
         let first = deliveries.recv().await.context("no more deliveries")?;

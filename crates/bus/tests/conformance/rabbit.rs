@@ -10,7 +10,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use masar_bus::{Error, PARTITIONS, RabbitTransport, Transport, partition_of};
+use masar_bus::{Error, PARTITIONS, RabbitTransport, Transport, every_partition, partition_of};
 use masar_testkit::on_rabbit;
 
 use crate::bench::{ONE, event, message, on_each_rabbit};
@@ -128,7 +128,10 @@ async fn an_address_or_a_consumer_that_cannot_be_used_is_refused() -> Result<()>
     }
     on_rabbit(async |amqp| {
         let transport = RabbitTransport::connect(&amqp, ONE).await?;
-        assert!(matches!(transport.subscribe("stranger", &["producer"]).await, Err(Error::Topology(_))));
+        assert!(matches!(
+            transport.subscribe("stranger", &["producer"], every_partition()).await,
+            Err(Error::Topology(_))
+        ));
         // Nobody hears them: one because it only listens, one because it has no part in this at all.
         for source in ["one", "stranger"] {
             let mut unheard = message(4, vec![event("a", 1)]);

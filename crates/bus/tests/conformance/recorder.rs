@@ -63,8 +63,8 @@ impl Recorder {
 
 #[async_trait]
 impl Handler for Recorder {
-    fn hears(&self, kind: &str) -> bool {
-        kind != UNHEARD
+    fn hears(&self, event: &Event) -> bool {
+        event.kind != UNHEARD
     }
 
     async fn handle(&self, _: &DatabaseTransaction, events: &[Event]) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use masar_domain::CaseKey;
-use masar_store::{Error, Store, Transaction};
+use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
 
@@ -76,6 +76,6 @@ pub(crate) async fn lock(tx: &Transaction, ids: BTreeSet<Uuid>) -> Result<HashMa
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = Entity::find().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id).lock_exclusive();
+    let rows = Entity::find().filter(Column::Id.is_in(padded(ids))).order_by_asc(Column::Id).lock_exclusive();
     Ok(rows.all(tx).await?.into_iter().map(|row| (row.id, row)).collect())
 }

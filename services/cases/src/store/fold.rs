@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use masar_store::padded;
 use masar_workflow::Case;
 use sea_orm::ConnectionTrait;
 use sea_orm::entity::prelude::*;
@@ -31,8 +32,8 @@ pub(crate) async fn read<C: ConnectionTrait>(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let found =
-        Entity::find().filter(Column::CaseId.is_in(ids)).all(db).await.map_err(masar_store::Error::from)?;
+    let found = Entity::find().filter(Column::CaseId.is_in(padded(ids))).all(db).await;
+    let found = found.map_err(masar_store::Error::from)?;
     found.into_iter().map(|row| Ok((row.case_id, serde_json::from_str(&row.fold)?))).collect()
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use masar_proto::events::v1::CaseSnapshot;
-use masar_store::{Transaction, insert_new};
+use masar_store::{Transaction, insert_new, padded};
 use prost::Message;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
@@ -39,6 +39,6 @@ impl Model {
 pub(crate) async fn hold(tx: &Transaction, ids: &BTreeSet<Uuid>) -> Result<Vec<Model>, masar_store::Error> {
     let row = |id: &Uuid| Model { id: *id, version: 0, snapshot: None };
     insert_new(tx, ids.iter().map(row).collect(), [Column::Id]).await?;
-    let rows = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    let rows = Entity::find().filter(Column::Id.is_in(padded(ids.iter().copied())));
     Ok(rows.order_by_asc(Column::Id).lock_exclusive().all(tx).await?)
 }

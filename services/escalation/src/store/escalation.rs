@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use masar_store::{Error, Transaction, insert_all};
+use masar_store::{Error, Transaction, insert_all, padded};
 use sea_orm::entity::prelude::*;
 use sea_orm::{ConnectionTrait, FromJsonQueryResult, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub(crate) async fn fired(
     tx: &Transaction,
     cases: impl Iterator<Item = Uuid>,
 ) -> Result<HashSet<Once>, Error> {
-    let levels = Entity::find().filter(Column::CaseId.is_in(cases)).select_only();
+    let levels = Entity::find().filter(Column::CaseId.is_in(padded(cases))).select_only();
     let levels = levels.columns([Column::CaseId, Column::Clock, Column::Run, Column::Level]);
     Ok(levels.into_tuple::<Once>().all(tx).await?.into_iter().collect())
 }

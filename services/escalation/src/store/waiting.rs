@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use masar_store::{Error, Transaction, insert_all};
+use masar_store::{Error, Transaction, insert_all, padded};
 use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
 
@@ -32,7 +32,7 @@ pub(crate) async fn take(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<
     if cases.is_empty() {
         return Ok(Vec::new());
     }
-    let of_cases = Column::CaseId.is_in(cases);
+    let of_cases = Column::CaseId.is_in(padded(cases));
     let rows = Entity::find().filter(of_cases.clone()).order_by_asc(Column::Id).all(tx).await?;
     if !rows.is_empty() {
         Entity::delete_many().filter(of_cases).exec(tx).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use masar_bus::{Delivery, Desk, Event, LocalTransport, Message, Transport, partition_of};
+use masar_bus::{Delivery, Desk, Event, LocalTransport, Message, Transport, every_partition, partition_of};
 use masar_domain::{Identity, Role, TenantCode};
 use masar_escalation::{Deps, NAME, SOURCES, build};
 use masar_proto::common::v1::{Importance, StateCategory};
@@ -55,7 +55,7 @@ impl Bench {
         let transport = Arc::new(LocalTransport::new(&[(NAME, SOURCES), (EAR, &[NAME])]));
         let (clock, hand) = Clock::manual(at("2026-11-15T07:00:00Z"));
         let (module, desk, stop, workers) = run(&url, Arc::clone(&transport), clock.clone()).await?;
-        let deliveries = transport.subscribe(EAR, &[NAME]).await?;
+        let deliveries = transport.subscribe(EAR, &[NAME], every_partition()).await?;
         let (heard, events) = (HashSet::new(), VecDeque::new());
         Ok(Self {
             url,

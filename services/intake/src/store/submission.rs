@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use masar_domain::Reference;
 use masar_store::time::from_db;
-use masar_store::{Error, Store, Transaction};
+use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::QueryTrait;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
@@ -83,7 +83,7 @@ pub(crate) async fn with_keys(
     tx: &Transaction,
     keys: impl IntoIterator<Item = &str>,
 ) -> Result<Vec<Model>, Error> {
-    Ok(Entity::find().filter(Column::DedupKey.is_in(keys)).all(tx).await?)
+    Ok(Entity::find().filter(Column::DedupKey.is_in(padded(keys))).all(tx).await?)
 }
 
 /// Keeps the states that cases have now: one statement for all in the same.
@@ -94,7 +94,7 @@ pub(crate) async fn remember(tx: &Transaction, states: BTreeMap<Uuid, String>) -
     }
     for (state, cases) in cases {
         let update = Entity::update_many().col_expr(Column::State, Expr::value(state));
-        update.filter(Column::CaseId.is_in(cases)).exec(tx).await?;
+        update.filter(Column::CaseId.is_in(padded(cases))).exec(tx).await?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod bus;
 mod case;
 mod client;
@@ -29,6 +30,8 @@ use serde_json::Value;
 
 use crate::json;
 
+/// The way to a server, which a bench takes as well.
+pub(crate) use self::client::{Asking, Way, refused};
 /// How files of other systems become cases, which the demo's own file does as well.
 pub(crate) use self::import::{Row, shipped};
 
@@ -134,6 +137,8 @@ enum Command {
     /// Events that a service could not handle.
     #[command(subcommand)]
     Bus(bus::Command),
+    /// Measure how much this machine does, and what share of its physical limit that is.
+    Bench(bench::Arguments),
     /// Questions about workflow packages.
     #[command(subcommand)]
     Workflow(workflow::Command),
@@ -225,6 +230,7 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Serve(arguments) => Box::pin(serve::run(arguments, access)).await,
             Command::Demo(arguments) => Box::pin(day::run(arguments)).await,
             Command::Doctor => doctor::run(access).await,
+            Command::Bench(arguments) => Box::pin(bench::run(arguments, output)).await,
             Command::Submit(arguments) => submit::run(arguments, access).await,
             Command::Import(arguments) => Box::pin(import::run(arguments, access)).await,
             Command::Case(command) => case::run(command, access).await,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use masar_bus::{Delivery as Heard, Event, LocalTransport, Message, Transport, partition_of};
+use masar_bus::{
+    Delivery as Heard, Event, LocalTransport, Message, Transport, every_partition, partition_of,
+};
 use masar_domain::{Identity, Role, TenantCode};
 use masar_proto::events::v1::MessageTold;
 use masar_proto::notify::v1::notify_service_client::NotifyServiceClient;
@@ -57,7 +59,7 @@ impl House {
     pub(super) async fn silent(url: &str, mail: MailSettings, now: jiff::Timestamp) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let transport: Arc<dyn Transport> = Arc::new(LocalTransport::new(&[(NAME, SOURCES), (EAR, &[NAME])]));
-        let ear = transport.subscribe(EAR, &[NAME]).await?;
+        let ear = transport.subscribe(EAR, &[NAME], every_partition()).await?;
         let (clock, hand) = Clock::manual(now);
         let module = build(Deps {
             store: Store::connect(&url.parse::<DatabaseUrl>()?, NAME).await?,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use masar_bus::{LocalTransport, Outbox, Transport};
+use masar_bus::{LocalTransport, Outbox, Transport, every_partition};
 use masar_domain::{Identity, Role, TenantCode};
 use masar_proto::events::v1::RegistryChanged;
 use masar_proto::registry::v1::registry_service_client::RegistryServiceClient;
@@ -143,7 +143,7 @@ fn client(module: &Module, tenant: &str) -> RegistryServiceClient<Channel> {
 async fn the_demo_is_told_once_over_two_starts() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let transport = Arc::new(LocalTransport::new(&[("test", &[NAME])]));
-    let mut deliveries = transport.subscribe("test", &[NAME]).await?;
+    let mut deliveries = transport.subscribe("test", &[NAME], every_partition()).await?;
     let (_, (stop, relay)) = demo(folder.path(), Arc::clone(&transport)).await?;
     let mut tenants = BTreeSet::new();
     while tenants.len() < 11 {

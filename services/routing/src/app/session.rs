@@ -16,9 +16,6 @@ use uuid::Uuid;
 use super::{Core, Deed, Error, MOST_BOUNCES, Order, Which};
 use crate::store::task;
 
-/// The clock that says what is urgent: the answer that the customer was promised.
-const URGENT: &str = "response";
-
 pub(crate) struct Session<'a> {
     core: &'a Core,
     rows: HashMap<Uuid, task::Model>,
@@ -129,8 +126,7 @@ impl<'a> Session<'a> {
     }
 
     /// What sla says of the urgent clock of a case.
-    pub(crate) fn due(&mut self, case: Uuid, clock: Option<&ClockState>) {
-        let Some(clock) = clock.filter(|clock| clock.clock == URGENT) else { return };
+    pub(crate) fn due(&mut self, case: Uuid, clock: &ClockState) {
         let Some(task) = self.rows.get_mut(&case) else { return };
         task.due_at = time::from_proto(clock.due_at.as_ref()).filter(|_| clock.is_open()).map(to_db);
         task.breached = clock.breached_at.is_some();

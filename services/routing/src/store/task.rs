@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
 use masar_domain::CaseKey;
-use masar_store::{Error, Store, Transaction};
+use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{LockBehavior, LockType};
 use sea_orm::{QueryOrder, QuerySelect};
@@ -72,7 +72,7 @@ pub(crate) async fn lock(
     tx: &Transaction,
     cases: impl IntoIterator<Item = Uuid>,
 ) -> Result<Vec<Model>, Error> {
-    let rows = Entity::find().filter(Column::CaseId.is_in(cases));
+    let rows = Entity::find().filter(Column::CaseId.is_in(padded(cases)));
     Ok(rows.order_by_asc(Column::CaseId).lock_exclusive().all(tx).await?)
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use masar_clock::CalendarRef;
 use masar_proto::events::v1::ClockState;
 use masar_store::time::{from_db, to_db};
-use masar_store::{Error, Store, Transaction};
+use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{QueryOrder, QuerySelect, Select};
@@ -87,7 +87,7 @@ pub(crate) async fn all(store: &Store, ids: impl Iterator<Item = Uuid>) -> Resul
 
 /// The clocks of cases, locked in the order of their ids so that no two writers wait for each other.
 pub(crate) async fn lock(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<Model>, Error> {
-    let clocks = Entity::find().filter(Column::CaseId.is_in(cases)).order_by_asc(Column::Id);
+    let clocks = Entity::find().filter(Column::CaseId.is_in(padded(cases))).order_by_asc(Column::Id);
     Ok(clocks.lock_exclusive().all(tx).await?)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use masar_store::time::to_db;
-use masar_store::{Error, Transaction, insert_all};
+use masar_store::{Error, Transaction, insert_all, padded};
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -38,7 +38,7 @@ pub(crate) async fn take(
     cases: &BTreeSet<Uuid>,
     now: Timestamp,
 ) -> Result<Vec<Model>, Error> {
-    let of_cases = Column::CaseId.is_in(cases.iter().copied());
+    let of_cases = Column::CaseId.is_in(padded(cases.iter().copied()));
     let mut rows = Entity::find().filter(of_cases.clone()).all(tx).await?;
     if !rows.is_empty() {
         Entity::delete_many().filter(of_cases).exec(tx).await?;

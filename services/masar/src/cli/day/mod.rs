@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use masar_bus::{LocalTransport, Transport};
+use masar_bus::{LocalTransport, Transport, every_partition};
 use masar_runtime::Clock;
 use masar_runtime::config::Settings;
 use masar_runtime::telemetry::Telemetry;
@@ -57,7 +57,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Answer> {
     };
     let links: Vec<_> = platform::LINKS.iter().copied().chain([(NARRATOR, &SERVICES[..])]).collect();
     let transport: Arc<dyn Transport> = Arc::new(LocalTransport::new(&links));
-    let mut heard = transport.subscribe(NARRATOR, &SERVICES).await?;
+    let mut heard = transport.subscribe(NARRATOR, &SERVICES, every_partition()).await?;
     let telemetry = Telemetry::quiet().map_err(anyhow::Error::from_boxed)?;
     let ground = Ground {
         settings,

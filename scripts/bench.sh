@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Measures the platform against the physical limits of this machine, embedded and on PostgreSQL and RabbitMQ, prints what
+# came of it and writes it into docs/performance.md.
+#
+#   scripts/bench.sh           takes half an hour; nothing else should run
+#   scripts/bench.sh --quick   takes three minutes, to see that it works: nothing is written
+#
+# It builds the release binary, unless MASAR names one, and starts servers of its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+quick=(); [ "${1:-}" != --quick ] || quick=(--quick)
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/masar/target}"
+if [ -z "${MASAR:-}" ]; then
+  cargo build --release --locked --package masar
+  MASAR=$CARGO_TARGET_DIR/release/masar
+fi
+
+unset MASAR_TEST_POSTGRES MASAR_TEST_AMQP MASAR_TEST_RABBITMQCTL
+servers=$(mktemp -d)
+trap './scripts/servers.sh stop "$servers" || true; rm -rf "$servers"' EXIT
+results=$servers/results.jsonl
+
+# Runs one bench, and keeps its last line.
+measure() {
+  echo "== $*" >&2
+  "$MASAR" bench "$@" ${quick[@]+"${quick[@]}"} --output json | tail -n 1 | tee -a "$results"
+}
+
+# A database and a virtual host that a bench has to itself: nothing is left over from the one before.
+number=0
+measure_on_servers() {
+  number=$((number + 1))
+  local name=bench$number server=${MASAR_TEST_POSTGRES%/*}
+  psql -q "$MASAR_TEST_POSTGRES" -c "CREATE DATABASE $name" >&2
+  "$MASAR_TEST_RABBITMQCTL" -q add_vhost "$name" >&2
+  "$MASAR_TEST_RABBITMQCTL" -q set_permissions -p "$name" guest '.*' '.*' '.*' >&2
+  measure "$@" --postgres "$server/$name" --amqp "$MASAR_TEST_AMQP/$name"
+  "$MASAR_TEST_RABBITMQCTL" -q delete_vhost "$name" >&2
+  psql -q "$MASAR_TEST_POSTGRES" -c "DROP DATABASE $name WITH (FORCE)" >&2
+}
+
+benches=("intake" "import" "transitions" "pipeline" "timers" "queue --cases 10000")
+[ ${#quick[@]} -gt 0 ] || benches+=("queue --cases 1000000")
+# Embedded first, before the servers take their share of the machine.
+for bench in "${benches[@]}"; do measure $bench; done
+./scripts/servers.sh start "$servers" >/dev/null
+. "$servers/env"
+for bench in "${benches[@]}"; do measure_on_servers $bench; done
+
+# A field of a result, or nothing.
+field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,}\"]*\).*/\1/p" <<<"$2" | sed 's/^null$//'; }
+
+table() {
+  echo "| | on | limit/s | share of it | p50 ms | p99 ms | besides |"
+  echo "|---|---|---|---|---|---|---|"
+  local line besides key value
+  while read -r line; do
+    besides=
+    for key in alone_p50_ms quarter_p50_ms at_once at_once_ms steady_per_second streams cases claim_p50_ms claim_p99_ms; do
+      value=$(field "$key" "$line")
+      [ -z "$value" ] || besides+="${besides:+, }${key//_/ } $value"
+    done
+    echo "| $(field bench "$line") | $(field mode "$line") | $(field limit_per_second "$line") | $(field ratio "$line") |" \
+      "$(field p50_ms "$line") | $(field p99_ms "$line") | $besides |"
+  done <"$results"
+}
+
+machine() {
+  local model memory
+  model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+  memory=$(awk '/^MemTotal/ { printf "%d GiB", $2 / 1048576 + 0.5 }' /proc/meminfo)
+  echo "$(nproc) processors ($model), $memory, $(stat -f -c %T "$servers")"
+}
+
+echo
+table
+[ ${#quick[@]} = 0 ] || exit 0
+section=$servers/section
+{ echo "Machine: $(machine)."; echo; table; } >"$section"
+sed -i -e "/<!-- bench:begin -->/,/<!-- bench:end -->/ { /<!-- bench:begin -->/ r $section
+  /<!-- bench:\(begin\|end\) -->/ !d }" docs/performance.md

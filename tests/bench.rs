@@ -1,0 +1,23 @@
+//! The bench as an operator runs it, for the shortest time: its last line says what it came to.
+
+mod support;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use support::process::masar;
+
+#[tokio::test]
+async fn a_bench_says_which_share_of_the_limit_it_reached() -> Result<()> {
+    let run = masar(&["bench", "intake", "--quick", "--output", "json"]).await?;
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let lines = String::from_utf8(run.stdout)?;
+    let lines: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let (summary, steps) = lines.split_last().context("it said nothing")?;
+    assert!(steps.len() >= 3 && steps.iter().all(|step| step["p99_ms"].is_number()), "{steps:?}");
+    assert_eq!((&summary["bench"], &summary["mode"]), (&"intake".into(), &"embedded".into()));
+    for figure in ["rate_per_second", "limit_per_second", "ratio", "p50_ms", "p99_ms", "alone_p50_ms"] {
+        assert!(summary[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {summary}");
+    }
+    Ok(())
+}
