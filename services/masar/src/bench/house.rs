@@ -119,13 +119,13 @@ impl House {
 
     /// A connection as the call centre of the entity.
     pub(super) async fn call_centre(&self) -> Result<Asking> {
-        Way::with(&self.server, &format!("ApiKey {}", self.credentials.api_key)).await?.asking(Some(TENANT))
+        Way::to(&self.server, &format!("ApiKey {}", self.credentials.api_key)).await?.asking(Some(TENANT))
     }
 
     /// A connection as a person of the entity.
     pub(super) async fn person(&self, id: &str) -> Result<Asking> {
         let token = mint(&self.credentials.jwt(), &demo::person(id)?, LIFE)?;
-        Way::with(&self.server, &format!("Bearer {token}")).await?.asking(None)
+        Way::to(&self.server, &format!("Bearer {token}")).await?.asking(None)
     }
 
     /// The connections over which many callers come, each as the call centre.

@@ -21,6 +21,8 @@ const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3_600);
 /// Who is asked when nothing is said.
 const SERVER: &str = "http://127.0.0.1:7420";
 
+const UNSAYABLE: &str = "the credentials have characters that no header takes";
+
 /// A connection that says who asks.
 pub(crate) type Asking = InterceptedService<Network, Who>;
 
@@ -52,7 +54,7 @@ pub(crate) struct Way {
 impl Way {
     /// Asks as the person or system that the arguments name; without any, as the demo's call centre. A lone server must
     /// answer now.
-    pub(crate) async fn open(access: &Access) -> Result<Self> {
+    pub(super) async fn open(access: &Access) -> Result<Self> {
         let peers = match &access.server {
             Some(_) => Peers::default(),
             None => access.settings()?.peers,
@@ -65,14 +67,14 @@ impl Way {
         Ok(Self { network, peers, authorization: authorization(access)? })
     }
 
-    /// The way to one server, and what the header `authorization` shall say there.
-    pub(crate) async fn with(address: &str, authorization: &str) -> Result<Self> {
-        let authorization = header(authorization)?;
-        Ok(Self { network: reach(address).await?, peers: Peers::default(), authorization })
+    /// Asks a server with what the header `authorization` shall say.
+    pub(crate) async fn to(server: &str, authorization: &str) -> Result<Self> {
+        let authorization = authorization.parse().context(UNSAYABLE)?;
+        Ok(Self { network: reach(server).await?, peers: Peers::default(), authorization })
     }
 
-    /// The way to whoever is at another address.
-    pub(crate) async fn to(&self, address: &str) -> Result<Self> {
+    /// Asks one replica alone.
+    pub(super) async fn replica(&self, address: &str) -> Result<Self> {
         let authorization = self.authorization.clone();
         Ok(Self { network: reach(address).await?, peers: Peers::default(), authorization })
     }
@@ -104,11 +106,7 @@ fn authorization(access: &Access) -> Result<MetadataValue<Ascii>> {
         (_, _, Some(person)) => format!("Bearer {}", demo_token(access, person)?),
         (None, None, None) => format!("ApiKey {}", Credentials::read(&access.data_folder()?)?.api_key),
     };
-    header(&text)
-}
-
-fn header(text: &str) -> Result<MetadataValue<Ascii>> {
-    text.parse().context("the credentials have characters that no header takes")
+    text.parse().context(UNSAYABLE)
 }
 
 /// Connects, for the entity that the arguments name.

@@ -90,7 +90,7 @@ async fn set(way: &Way, access: &Access) -> Result<Vec<Check>> {
 
 /// What is wrong with a replica of a service.
 async fn replica(way: &Way, address: &str, contract: &str, tenant: Option<&str>) -> Option<String> {
-    let asking = match way.to(address).await.and_then(|way| way.asking(tenant)) {
+    let asking = match way.replica(address).await.and_then(|way| way.asking(tenant)) {
         Ok(asking) => asking,
         Err(_) => return Some("does not answer: look whether it runs, start it again".to_owned()),
     };
