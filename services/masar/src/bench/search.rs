@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_was_not_kept_up_once_is_offered_again() -> Result<()> {
-        let mut search = Search::from(measured(None, 1_000.0)?, true);
+        let mut search = Search::from(measured(None, 1_000.0)?, false);
         let first = search.next();
         search.heard(measured(first, 1.0)?);
         assert_eq!(search.next(), first);
