@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::future::join_all;
-use masar_store::{Lease, Leases, Store, padded, time};
+use masar_store::{Lease, Leases, Listener, Store, listen, padded, tell, time};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -36,21 +38,49 @@ pub struct Relay {
     pub now: Now,
 }
 
+/// What a turn came to.
+enum Turn {
+    /// There is more to send.
+    More,
+    /// Nothing is left.
+    Drained,
+    /// Another replica sends.
+    Another,
+}
+
+/// Woken by replicas that do not send themselves.
+struct Elsewhere(Notify);
+
+#[async_trait]
+impl Listener for Elsewhere {
+    type Error = Error;
+
+    async fn heard(&self, _: Option<String>) -> Result<(), Error> {
+        self.0.notify_one();
+        Ok(())
+    }
+}
+
 impl Relay {
     /// Works until it is told to stop. What is on its way then has a moment to be confirmed; the rest stays in the
-    /// outbox for the next start. Of several replicas one works, and the others wait for it to go.
+    /// outbox for the next start. Of several replicas one sends, the others tell it what they wrote, and wait for it to go.
     pub async fn run(self, stop: CancellationToken) {
+        let elsewhere = Elsewhere(Notify::new());
+        let topic = format!("masar_{}_outbox", self.outbox.service());
+        tokio::select! {
+            () = self.work(&stop, &elsewhere.0, &topic) => {}
+            () = listen(&self.store, &topic, &elsewhere) => {}
+        }
+    }
+
+    async fn work(&self, stop: &CancellationToken, elsewhere: &Notify, topic: &str) {
         let mut leases = Leases::new(self.store.clone(), "relay", 1);
         let mut backoff = Backoff::new(SHORTEST_PAUSE);
         while !stop.is_cancelled() {
-            match self.turn(&mut leases, &stop).await {
-                Ok(more) => {
+            match self.turn(&mut leases, stop).await {
+                Ok(turn) => {
                     backoff.reset();
-                    if !more {
-                        // Woken, or after a while: a wake-up may have been missed.
-                        let woken = tokio::time::timeout(POLL, self.outbox.woken());
-                        stop.run_until_cancelled(woken).await;
-                    }
+                    stop.run_until_cancelled(self.rest(turn, elsewhere, topic)).await;
                 }
                 Err(error) => {
                     tracing::warn!(service = self.outbox.service(), %error, "events wait in the outbox");
@@ -63,16 +93,42 @@ impl Relay {
         }
     }
 
-    /// Sends for as long as the lease is young. True when there is more.
-    async fn turn(&self, leases: &mut Leases, stop: &CancellationToken) -> Result<bool, Error> {
+    /// Sends for as long as the lease is young, if it is ours.
+    async fn turn(&self, leases: &mut Leases, stop: &CancellationToken) -> Result<Turn, Error> {
         match leases.turn().await?.first() {
-            Some(lease) => self.drain(lease, stop).await,
-            None => Ok(false),
+            Some(lease) if self.drain(lease, stop).await? => Ok(Turn::More),
+            Some(_) => Ok(Turn::Drained),
+            None => Ok(Turn::Another),
         }
     }
 
+    /// Waits until there may be something to do: woken, or after a while, for a wake-up may have been missed.
+    async fn rest(&self, turn: Turn, elsewhere: &Notify, topic: &str) {
+        let written = tokio::time::timeout(POLL, self.outbox.woken());
+        match turn {
+            Turn::More => {}
+            Turn::Drained => tokio::select! {
+                _ = written => {}
+                () = elsewhere.notified() => {}
+            },
+            Turn::Another => {
+                if written.await.is_ok()
+                    && let Err(error) = self.tell_another(topic).await
+                {
+                    tracing::warn!(service = self.outbox.service(), %error, "the relay looks a moment later");
+                }
+            }
+        }
+    }
+
+    async fn tell_another(&self, topic: &str) -> Result<(), Error> {
+        let tx = self.store.begin().await?;
+        tell(&tx, topic, "").await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Sends until the outbox is empty or the lease is old. At most one message of a partition is unconfirmed, so that a
-    /// failure cannot turn the order of a subject's events.
+    /// failure cannot turn the order of a subject's events. True when there is more.
     async fn drain(&self, lease: &Lease, stop: &CancellationToken) -> Result<bool, Error> {
         while !stop.is_cancelled() && !lease.is_old() {
             let rows = self.oldest().await?;

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use masar_bus::RabbitTransport;
+use masar_bus::{Outbox, RabbitTransport};
 use sea_orm::DbBackend;
 
-use crate::bench::{Bench, ONE, event, on_each, on_each_rabbit};
+use crate::bench::{Bench, ONE, event, on_each, on_each_rabbit, tell};
 use crate::recorder::Recorder;
 
 #[tokio::test]
@@ -76,11 +76,13 @@ async fn of_two_relays_one_works_and_the_other_takes_over_when_it_goes() -> Resu
         let first = bench.relay();
         bench.tell((0..100).map(|n| event("a", n)).collect()).await?;
         one.until(100).await;
-        bench.relay();
-        bench.tell((100..200).map(|n| event("a", n)).collect()).await?;
+        // Another replica writes, and its relay tells the one that sends.
+        let (store, outbox) = (bench.store("producer").await?, Outbox::new("producer"));
+        bench.relay_of(store.clone(), outbox.clone());
+        tell(&store, &outbox, (100..200).map(|n| event("a", n)).collect()).await?;
         one.until(200).await;
         first.cancel();
-        bench.tell((200..300).map(|n| event("a", n)).collect()).await?;
+        tell(&store, &outbox, (200..300).map(|n| event("a", n)).collect()).await?;
         one.until(300).await;
         assert_eq!(one.of("a"), (0..300).collect::<Vec<_>>());
         Ok(())

@@ -5,7 +5,7 @@ use masar_store::{Error, Store, page};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::task::{Column, Entity, Model};
+use super::task::{Column, Entity, Model, is_open};
 
 /// A page of the tenant's open tasks and the token of the next.
 pub(crate) async fn list(
@@ -27,7 +27,7 @@ pub(crate) async fn list(
 }
 
 fn filter(tenant: &str, request: &ListTasksRequest) -> Condition {
-    let mut filter = Condition::all().add(Column::Tenant.eq(tenant)).add(Column::Open.eq(true));
+    let mut filter = Condition::all().add(Column::Tenant.eq(tenant)).add(is_open());
     for (column, value) in [(Column::Queue, &request.queue), (Column::Assignee, &request.assignee)] {
         if !value.is_empty() {
             filter = filter.add(column.eq(value.as_str()));

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ExprTrait, FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 
-use super::task::{Column, Entity};
+use super::task::{Column, Entity, is_open};
 
 /// What is in a queue.
 #[derive(Debug, Clone, Default, FromQueryResult)]
@@ -31,7 +31,7 @@ pub(crate) async fn counts(store: &Store, tenant: &str, one: Option<&str>) -> Re
         .column_as(Column::DueAt.min(), "next_due")
         .apply_if(one, |counts, queue| counts.filter(Column::Queue.eq(queue)))
         .filter(Column::Tenant.eq(tenant))
-        .filter(Column::Open.eq(true))
+        .filter(is_open())
         .group_by(Column::Queue)
         .order_by_asc(Column::Queue)
         .into_model();

@@ -4,7 +4,7 @@
 use masar_domain::CaseKey;
 use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{QueryOrder, QuerySelect};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -58,6 +58,11 @@ impl Model {
     }
 }
 
+/// That a task is open, in the words of the indexes of open tasks: with a parameter in their place SQLite reads every task.
+pub(crate) fn is_open() -> Expr {
+    Expr::col((Entity, Column::Open))
+}
+
 /// The task of a case of the tenant.
 pub(crate) async fn find(store: &Store, tenant: &str, case: &CaseKey) -> Result<Option<Model>, Error> {
     let by = match case {
@@ -87,10 +92,43 @@ pub(crate) async fn lock_waiting(
         .filter(Column::Tenant.eq(tenant))
         .filter(Column::Queue.eq(queue))
         .filter(Column::Assignee.eq(""))
-        .filter(Column::Open.eq(true))
+        .filter(is_open())
         .order_by_asc(Column::Urgency)
         .order_by_asc(Column::CaseId)
         .limit(count)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     Ok(rows.all(tx).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use masar_store::DatabaseUrl;
+    use masar_testkit::on_each_database;
+    use sea_orm::{DbBackend, QueryTrait, Statement};
+
+    use super::*;
+    use crate::store::Migrator;
+
+    #[tokio::test]
+    async fn what_waits_in_a_queue_is_found_by_its_index() -> anyhow::Result<()> {
+        on_each_database(async |url| {
+            let store = Store::connect(&url.parse::<DatabaseUrl>()?, "routing").await?;
+            store.migrate::<Migrator>().await?;
+            // PostgreSQL reads a table whole as long as it is empty.
+            if store.backend() == DbBackend::Postgres {
+                return Ok(());
+            }
+            let waiting =
+                Entity::find().filter(Column::Tenant.eq("T")).filter(Column::Queue.eq("q")).filter(is_open());
+            let Statement { sql, values, .. } = waiting.order_by_asc(Column::Urgency).build(store.backend());
+            let plan =
+                Statement { sql: format!("EXPLAIN QUERY PLAN {sql}"), values, db_backend: store.backend() };
+            let steps = store.reader().query_all_raw(plan).await?;
+            let steps: Vec<String> =
+                steps.iter().map(|step| step.try_get("", "detail")).collect::<Result<_, _>>()?;
+            assert!(steps.iter().any(|step| step.contains("tasks_queue")), "{steps:?}");
+            Ok(())
+        })
+        .await
+    }
 }
