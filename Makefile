@@ -7,15 +7,15 @@ help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: ## Build and run the whole platform with the demo set, ready for a first case
-	cargo build --profile fast --locked --package masar
-	@echo "the command line is $(CARGO_TARGET_DIR)/fast/masar: put that folder into your PATH"
-	$(CARGO_TARGET_DIR)/fast/masar up
+	cargo build --profile quick --locked --package masar
+	@echo "the command line is $(CARGO_TARGET_DIR)/quick/masar: put that folder into your PATH"
+	$(CARGO_TARGET_DIR)/quick/masar up
 
 DISTRIBUTED_FOLDER ?= /tmp/masar-distributed
 
 distributed: ## Build and run it as a set: PostgreSQL, RabbitMQ, two replicas of each service
-	cargo build --profile fast --locked --package masar
-	MASAR=$(CARGO_TARGET_DIR)/fast/masar ./scripts/distributed.sh start $(DISTRIBUTED_FOLDER)
+	cargo build --profile quick --locked --package masar
+	MASAR=$(CARGO_TARGET_DIR)/quick/masar ./scripts/distributed.sh start $(DISTRIBUTED_FOLDER)
 
 # The cache is ours unless the caller names a folder; then the binary is also where one looks for it first.
 build: ## Build the release binary and say where it is
