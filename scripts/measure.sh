@@ -2,7 +2,7 @@
 # Measures the embedded platform: start-up, memory at rest, and the import of a file until every service has heard of
 # every case.
 #
-#   scripts/measure.sh MAPPING INPUT      with the binary that `make run` builds, or that MASAR names
+#   scripts/measure.sh MAPPING INPUT      with the binary of the profile `fast`, or that MASAR names
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,5p' "$0"; exit 2; }
 cd "$(dirname "$0")/.."
