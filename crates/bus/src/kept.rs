@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use prost::Message;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait,
 };
 
 use crate::Error;
@@ -38,13 +38,16 @@ pub async fn kept<M: Message + Default>(
     rows.into_iter().map(read).collect()
 }
 
-/// Everything that is kept.
+/// What is kept of one subject, or everything.
 ///
 /// # Errors
 /// As `kept`.
-pub async fn all_kept<M: Message + Default>(db: &impl ConnectionTrait) -> Result<Vec<M>, Error> {
-    let rows = Entity::find().all(db).await?;
-    rows.into_iter().map(|row| read(row).map(|(_, message)| message)).collect()
+pub async fn all_kept<M: Message + Default>(
+    db: &impl ConnectionTrait,
+    subject: Option<&str>,
+) -> Result<Vec<M>, Error> {
+    let rows = Entity::find().apply_if(subject, |rows, subject| rows.filter(Column::Subject.eq(subject)));
+    rows.all(db).await?.into_iter().map(|row| read(row).map(|(_, message)| message)).collect()
 }
 
 fn read<M: Message + Default>(row: Model) -> Result<(String, M), Error> {

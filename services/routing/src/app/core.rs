@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use masar_bus::{Outbox, all_kept, kept};
+use masar_bus::{Outbox, all_kept};
 use masar_proto::events::v1::RegistryChanged;
 use masar_runtime::BoxError;
 use masar_store::{Listener, Store};
@@ -37,7 +37,7 @@ impl Core {
     ) -> Result<Arc<Self>, BoxError> {
         let core =
             Self { outbox, catalog, entities: ArcSwap::default(), changes: broadcast::Sender::new(WATCHED) };
-        for changed in all_kept(store.reader()).await? {
+        for changed in all_kept(store.reader(), None).await? {
             core.hear(changed);
         }
         Ok(Arc::new(core))
@@ -105,11 +105,7 @@ impl Listener for Registered {
     type Error = masar_bus::Error;
 
     async fn heard(&self, tenant: Option<String>) -> Result<(), masar_bus::Error> {
-        let db = self.store.reader();
-        let changed: Vec<RegistryChanged> = match &tenant {
-            Some(tenant) => kept(db, [tenant.as_str()].into()).await?.into_values().collect(),
-            None => all_kept(db).await?,
-        };
+        let changed: Vec<RegistryChanged> = all_kept(self.store.reader(), tenant.as_deref()).await?;
         changed.into_iter().for_each(|changed| self.core.hear(changed));
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use masar_bus::{all_kept, kept};
+use masar_bus::all_kept;
 use masar_clock::{CalendarRef, Calendars};
 use masar_proto::events::v1::{CaseSnapshot, RegistryChanged};
 use masar_store::{Listener, Store};
@@ -77,7 +77,7 @@ impl Promises {
     pub(crate) async fn load(store: &Store) -> Result<Arc<Self>, masar_runtime::BoxError> {
         let shipped = Compiled::default().and(SHIPPED.iter().map(|(_, text)| *text))?;
         let promises = Self { shipped, entities: ArcSwap::default() };
-        for changed in all_kept(store.reader()).await? {
+        for changed in all_kept(store.reader(), None).await? {
             promises.hear(changed)?;
         }
         Ok(Arc::new(promises))
@@ -161,12 +161,7 @@ impl Listener for Registered {
     type Error = masar_bus::Error;
 
     async fn heard(&self, tenant: Option<String>) -> Result<(), masar_bus::Error> {
-        let db = self.store.reader();
-        let changed: Vec<RegistryChanged> = match &tenant {
-            Some(tenant) => kept(db, [tenant.as_str()].into()).await?.into_values().collect(),
-            None => all_kept(db).await?,
-        };
-        for changed in changed {
+        for changed in all_kept::<RegistryChanged>(self.store.reader(), tenant.as_deref()).await? {
             self.keeper.promises.hear(changed).map_err(masar_bus::Error::Unusable)?;
         }
         // The replica that was told may be gone before it has moved every clock.
