@@ -12,7 +12,8 @@ use sea_orm_migration::MigratorTrait;
 
 use crate::Error;
 
-/// Connections that one service holds to PostgreSQL at most: two writers, two consumers, and readers.
+/// Connections that one service holds to PostgreSQL at most: two writers, two consumers, up to three that listen to other
+/// replicas, and readers.
 const POSTGRES_CONNECTIONS: u32 = 12;
 /// Readers of one SQLite file.
 const SQLITE_READERS: u32 = 4;

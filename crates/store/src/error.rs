@@ -71,7 +71,8 @@ impl Error {
     }
 }
 
-/// Transactions that stood still, deadlocks, serialization failures, servers that go down or come up, a busy file and broken links pass; all else
+/// Transactions that stood still, deadlocks, serialization failures, servers that go down or come up, a busy file and
+/// broken links pass; all else
 /// repeats itself.
 fn passes(error: &DbErr) -> bool {
     /// SQLSTATE of PostgreSQL, and the primary result codes of SQLite for a busy and a locked file.
