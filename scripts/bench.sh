@@ -57,7 +57,7 @@ table() {
   local line besides key value
   while read -r line; do
     besides=
-    for key in kept_up alone_p50_ms quarter_p50_ms at_once at_once_ms steady_per_second streams cases claim_p50_ms claim_p99_ms; do
+    for key in kept_up alone_p50_ms bulk_ratio quarter_p50_ms at_once at_once_ms steady_per_second streams cases claim_p50_ms claim_p99_ms; do
       value=$(field "$key" "$line")
       [ -z "$value" ] || besides+="${besides:+, }${key//_/ } $value"
     done

@@ -9,15 +9,25 @@ use support::process::masar;
 
 #[tokio::test]
 async fn a_bench_says_which_share_of_the_limit_it_reached() -> Result<()> {
-    let run = masar(&["bench", "intake", "--quick", "--output", "json"]).await?;
+    figures("intake", &["rate_per_second", "limit_per_second", "ratio", "p50_ms", "p99_ms", "alone_p50_ms"]).await
+}
+
+#[tokio::test]
+async fn cases_are_moved_by_calls_and_in_bulk() -> Result<()> {
+    figures("transitions", &["rate_per_second", "ratio", "p99_ms", "bulk_per_second", "bulk_ratio"]).await
+}
+
+/// Runs a bench for the shortest time, and looks whether it says all that it should.
+async fn figures(bench: &str, figures: &[&str]) -> Result<()> {
+    let run = masar(&["bench", bench, "--quick", "--output", "json"]).await?;
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let lines = String::from_utf8(run.stdout)?;
     let lines: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let (summary, steps) = lines.split_last().context("it said nothing")?;
     assert!(steps.len() >= 3 && steps.iter().all(|step| step["p99_ms"].is_number()), "{steps:?}");
-    assert_eq!((&summary["bench"], &summary["mode"]), (&"intake".into(), &"embedded".into()));
-    for figure in ["rate_per_second", "limit_per_second", "ratio", "p50_ms", "p99_ms", "alone_p50_ms"] {
-        assert!(summary[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {summary}");
+    assert_eq!((&summary["bench"], &summary["mode"]), (&bench.into(), &"embedded".into()));
+    for figure in figures {
+        assert!(summary[*figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {summary}");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use masar_store::{Lease, Leases, Listener, Store, listen, padded, tell, time};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -130,8 +130,8 @@ impl Relay {
     /// Sends until the outbox is empty or the lease is old. At most one message of a partition is unconfirmed, so that a
     /// failure cannot turn the order of a subject's events. True when there is more.
     async fn drain(&self, lease: &Lease, stop: &CancellationToken) -> Result<bool, Error> {
+        let mut rows = oldest(self.store.reader()).await?;
         while !stop.is_cancelled() && !lease.is_old() {
-            let rows = self.oldest().await?;
             self.tell_age(rows.first());
             if rows.is_empty() {
                 return Ok(false);
@@ -148,7 +148,7 @@ impl Relay {
                 }
             }
             metrics::published(self.outbox.service(), confirmed.len());
-            self.delete(lease, confirmed).await?;
+            rows = self.next(lease, confirmed).await?;
             if let Some(error) = failure {
                 return Err(error);
             }
@@ -159,12 +159,6 @@ impl Relay {
     fn tell_age(&self, oldest: Option<&outbox::Model>) {
         let age = oldest.map(|row| (self.now)().duration_since(time::from_db(row.time)));
         metrics::outbox_age(self.outbox.service(), age.unwrap_or_default());
-    }
-
-    async fn oldest(&self) -> Result<Vec<outbox::Model>, Error> {
-        let most = PACKED as u64 * u64::from(PARTITIONS);
-        let oldest = outbox::Entity::find().order_by_asc(outbox::Column::Id).limit(most);
-        Ok(oldest.all(self.store.reader()).await?)
     }
 
     async fn send(
@@ -188,15 +182,24 @@ impl Relay {
         }
     }
 
-    async fn delete(&self, lease: &Lease, ids: Vec<i64>) -> Result<(), Error> {
-        if ids.is_empty() {
-            return Ok(());
+    /// Deletes what was confirmed, and reads on in the same transaction: of what it has in memory, nothing must be read anew.
+    async fn next(&self, lease: &Lease, confirmed: Vec<i64>) -> Result<Vec<outbox::Model>, Error> {
+        if confirmed.is_empty() {
+            return Ok(Vec::new());
         }
         let tx = self.store.begin().await?;
         lease.check(&tx).await?;
-        outbox::Entity::delete_many().filter(outbox::Column::Id.is_in(padded(ids))).exec(&tx).await?;
-        Ok(tx.commit().await?)
+        outbox::Entity::delete_many().filter(outbox::Column::Id.is_in(padded(confirmed))).exec(&tx).await?;
+        let rows = oldest(&tx).await?;
+        tx.commit().await?;
+        Ok(rows)
     }
+}
+
+/// The oldest events: as many as one turn can send.
+async fn oldest<C: ConnectionTrait>(db: &C) -> Result<Vec<outbox::Model>, Error> {
+    let most = PACKED as u64 * u64::from(PARTITIONS);
+    Ok(outbox::Entity::find().order_by_asc(outbox::Column::Id).limit(most).all(db).await?)
 }
 
 /// The head of each partition that fits one message.

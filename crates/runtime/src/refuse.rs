@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use masar_proto::common::v1::{FieldViolation as Violation, Rejection};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -77,6 +78,23 @@ fn with_info(code: Code, reason: &str, message: impl Into<String>) -> Status {
     Status::with_error_details(code, message, details)
 }
 
+/// A refusal as it is told of one item among many; none of what concerns all: our own failures, and that it cannot be done
+/// now.
+#[must_use]
+pub fn rejection(status: &Status) -> Option<Rejection> {
+    let all = [Code::Internal, Code::Unavailable, Code::ResourceExhausted, Code::Unauthenticated, Code::Unknown];
+    if all.contains(&status.code()) {
+        return None;
+    }
+    let wrong = status.get_details_bad_request().unwrap_or_default().field_violations.into_iter();
+    let wrong = wrong.map(|wrong| Violation { field: wrong.field, message: wrong.description });
+    Some(Rejection {
+        code: reason(status).unwrap_or_default(),
+        message: status.message().to_owned(),
+        violations: wrong.collect(),
+    })
+}
+
 /// The stable code of a refusal that one of these functions made.
 #[must_use]
 pub fn reason(status: &Status) -> Option<String> {
@@ -100,6 +118,14 @@ mod tests {
             .collect();
         assert_eq!(fields, ["intake.channel", "x"]);
         assert_eq!(reason(&status).as_deref(), Some("INVALID"));
+    }
+
+    #[test]
+    fn of_many_items_one_is_rejected_for_what_is_wrong_with_it() {
+        let rejected = rejection(&invalid(vec![("note".into(), "is missing".into())])).unwrap();
+        assert_eq!((rejected.code.as_str(), rejected.violations[0].field.as_str()), ("INVALID", "note"));
+        assert_eq!(rejection(&denied("ROLE", "no")).map(|rejected| rejected.code).as_deref(), Some("ROLE"));
+        assert_eq!(rejection(&overloaded(Duration::ZERO)), None);
     }
 
     #[test]

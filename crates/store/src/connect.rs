@@ -21,6 +21,9 @@ const SQLITE_READERS: u32 = 4;
 /// embedded platform, and behind these caches stands that of the system.
 const SQLITE_WRITER_CACHE: u32 = 16 << 10;
 const SQLITE_READER_CACHE: u32 = 4 << 10;
+/// Statements that a connection keeps prepared: all of a service, of which those over batches come in the sizes that these are
+/// cut into.
+const STATEMENTS: usize = 512;
 /// How long a transaction may stand still before PostgreSQL ends it: a replica that was stopped in the middle of one must
 /// not keep its rows from the others, and finds that nothing of it was kept.
 const STANDSTILL: &str = "10s";
@@ -97,7 +100,9 @@ impl Store {
             .acquire_timeout(Duration::from_secs(10))
             .set_schema_search_path(schema.clone())
             .map_sqlx_postgres_opts(|options| {
-                options.options([("idle_in_transaction_session_timeout", STANDSTILL)])
+                options
+                    .options([("idle_in_transaction_session_timeout", STANDSTILL)])
+                    .statement_cache_capacity(STATEMENTS)
             });
         let pool = Database::connect(options).await?;
         let there = pool.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await;
@@ -181,6 +186,7 @@ fn sqlite_options(url: &str, connections: u32, cache: u32) -> ConnectOptions {
                 .pragma("temp_store", "MEMORY")
                 .busy_timeout(Duration::from_secs(30))
                 .foreign_keys(true)
+                .statement_cache_capacity(STATEMENTS)
         });
     options
 }

@@ -1,15 +1,28 @@
-//! Multi-row statements, cut so that none exceeds what the databases take.
+//! Multi-row statements: on PostgreSQL one with an array for each column, on SQLite several, cut so that none exceeds what it
+//! takes.
+
+mod arrays;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, Insert, IntoActiveModel, Iterable, ModelTrait,
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, Insert, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, TryInsertResult,
 };
 
 use crate::Error;
 
-/// The parameters that one statement may have: SQLite takes 32,766 and PostgreSQL 65,535.
+/// The parameters that one statement of SQLite may have.
 const PARAMETERS: usize = 32_766;
+
+/// What becomes of a row whose key is there already.
+enum Taken<C> {
+    /// All rows are refused.
+    Refused,
+    /// It is left out.
+    Skipped(Vec<C>),
+    /// It takes the place of the other.
+    Replaced { key: Vec<C>, others: Vec<C> },
+}
 
 /// Inserts all rows, or none.
 ///
@@ -21,10 +34,7 @@ where
     A: ActiveModelTrait,
     C: ConnectionTrait,
 {
-    for chunk in chunks::<A::Entity, R>(rows) {
-        Insert::<A>::many(chunk).exec_without_returning(db).await?;
-    }
-    Ok(())
+    write(db, rows, &Taken::Refused).await
 }
 
 /// Inserts the rows whose keys are not there yet and returns these.
@@ -40,9 +50,14 @@ where
     R: IntoActiveModel<A>,
     A: ActiveModelTrait,
     C: ConnectionTrait,
-    K: IntoIterator<Item = <A::Entity as EntityTrait>::Column> + Clone,
+    K: IntoIterator<Item = <A::Entity as EntityTrait>::Column>,
     <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
 {
+    let key: Vec<_> = key.into_iter().collect();
+    if db.get_database_backend() == DbBackend::Postgres {
+        let Some(insert) = arrays::insert(active(rows), &Taken::Skipped(key)) else { return Ok(Vec::new()) };
+        return Ok(A::Entity::find().from_raw_sql(insert).all(db).await?);
+    }
     let mut new = Vec::new();
     for chunk in chunks::<A::Entity, R>(rows) {
         let inserted = Insert::<A>::many(chunk)
@@ -71,11 +86,40 @@ where
         <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
     let others = <M::Entity as EntityTrait>::Column::iter()
         .filter(|column| <M::Entity as EntityTrait>::PrimaryKey::from_column(*column).is_none());
-    let conflict = OnConflict::columns(key).update_columns(others).to_owned();
-    for chunk in chunks::<M::Entity, M>(rows) {
-        Insert::<A>::many(chunk).on_conflict(conflict.clone()).exec_without_returning(db).await?;
+    let others = others.collect();
+    write(db, rows, &Taken::Replaced { key, others }).await
+}
+
+async fn write<R, A, C>(
+    db: &C,
+    rows: Vec<R>,
+    taken: &Taken<<A::Entity as EntityTrait>::Column>,
+) -> Result<(), Error>
+where
+    R: IntoActiveModel<A>,
+    A: ActiveModelTrait,
+    C: ConnectionTrait,
+{
+    if db.get_database_backend() == DbBackend::Postgres {
+        if let Some(insert) = arrays::insert(active(rows), taken) {
+            db.execute_raw(insert).await?;
+        }
+        return Ok(());
+    }
+    for chunk in chunks::<A::Entity, R>(rows) {
+        let mut insert = Insert::<A>::many(chunk);
+        if let Taken::Replaced { key, others } = taken {
+            let conflict =
+                OnConflict::columns(key.iter().copied()).update_columns(others.iter().copied()).to_owned();
+            insert = insert.on_conflict(conflict);
+        }
+        insert.exec_without_returning(db).await?;
     }
     Ok(())
+}
+
+fn active<R: IntoActiveModel<A>, A: ActiveModelTrait>(rows: Vec<R>) -> Vec<A> {
+    rows.into_iter().map(IntoActiveModel::into_active_model).collect()
 }
 
 /// Keys for an `IN`, filled up to a power of two by the last of them: as with `insert_all`, the databases meet few different

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use masar_domain::{BiText, CaseId, Role, StateCategory};
 use serde_json::{Value, json};
 
+use crate::expression::Scope;
 use crate::{Actor, Case, CaseEvent, Change, Definition, Package, Transition};
 
 /// The action of the first event of every case.
@@ -199,8 +200,8 @@ pub fn decide(
     if let Some(expected) = command.expected_version.filter(|expected| *expected != case.version) {
         return Err(Refusal::Version { expected, current: case.version });
     }
-    let facts = guard_facts(case, actor, command.form.as_ref());
-    let (index, transition) = permitted(package, case, &command.action, actor, situation, &facts)?;
+    let scope = guard_scope(case, actor, command.form.as_ref());
+    let (index, transition) = permitted(package, case, &command.action, actor, situation, &scope)?;
     let reason = command.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if transition.reason && reason.is_none() {
         return Err(Refusal::Reason);
@@ -235,7 +236,7 @@ pub fn available(
     actor: &Actor,
     situation: Situation<'_>,
 ) -> Vec<Availability> {
-    let facts = guard_facts(case, actor, None);
+    let scope = guard_scope(case, actor, None);
     let mut lines: Vec<Availability> = Vec::new();
     for (_, transition) in of_state(package.definition(), case) {
         if lines.iter().any(|line| line.action == transition.action) {
@@ -246,7 +247,7 @@ pub fn available(
             label: transition.label.clone(),
             form: transition.form.clone(),
             reason: transition.reason,
-            refusal: permitted(package, case, &transition.action, actor, situation, &facts).err(),
+            refusal: permitted(package, case, &transition.action, actor, situation, &scope).err(),
         });
     }
     lines
@@ -262,8 +263,8 @@ pub(crate) fn case_facts(case: &Case) -> Value {
 }
 
 /// What guards may ask about.
-fn guard_facts(case: &Case, actor: &Actor, form: Option<&Value>) -> Value {
-    json!({"case": case_facts(case), "actor": actor, "form": form})
+fn guard_scope<'a>(case: &'a Case, actor: &'a Actor, form: Option<&'a Value>) -> Scope<'a> {
+    Scope::default().with("case", || case_facts(case)).with("actor", move || actor).with("form", move || form)
 }
 
 /// The first transition of the action that the actor may do, and its place in the package.
@@ -273,14 +274,14 @@ fn permitted<'a>(
     action: &str,
     actor: &Actor,
     situation: Situation<'_>,
-    facts: &Value,
+    scope: &Scope<'_>,
 ) -> Result<(usize, &'a Transition), Refusal> {
     let definition = package.definition();
     let mut refusal = None;
     for (index, transition) in of_state(definition, case).filter(|(_, t)| t.action == action) {
         let allowed = may(transition, case, actor, situation).and_then(|()| {
             let message = || transition.otherwise.clone().unwrap_or_default();
-            if package.guard_holds(index, facts) {
+            if package.guard_holds(index, scope) {
                 Ok(())
             } else {
                 Err(Refusal::Guard { message: message() })

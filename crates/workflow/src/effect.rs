@@ -7,9 +7,10 @@ use masar_clock::Mark;
 use masar_domain::StateCategory;
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::decide::{ENDED_ELSEWHERE, case_facts};
+use crate::expression::Scope;
 use crate::{Case, CaseEvent, ClockKind, ClockRule, Moments, Package, Task, evolve};
 
 /// One thing that an event asks for.
@@ -129,10 +130,13 @@ impl Package {
     }
 
     fn clock_effects(&self, before: Option<&Case>, after: &Case, event: &CaseEvent) -> Vec<Effect> {
-        let facts = json!({"case": case_facts(after), "form": event.form.as_ref().map(|(_, data)| data), "actor": null});
+        let scope = Scope::default()
+            .with("case", || case_facts(after))
+            .with("form", || event.form.as_ref().map(|(_, data)| data))
+            .with("actor", || Value::Null);
         let effect = |(clock, rule): (&String, &ClockRule)| {
             let operation = if happens(&rule.start, before, event) {
-                self.start(clock, rule, after, &facts)?
+                self.start(clock, rule, after, &scope)?
             } else {
                 after
                     .clocks
@@ -145,8 +149,14 @@ impl Package {
         self.definition().clocks.iter().filter_map(effect).collect()
     }
 
-    fn start(&self, clock: &str, rule: &ClockRule, after: &Case, facts: &Value) -> Option<ClockOperation> {
-        let wanted = (!after.historical || rule.historical) && self.clock_wanted(clock, facts);
+    fn start(
+        &self,
+        clock: &str,
+        rule: &ClockRule,
+        after: &Case,
+        scope: &Scope<'_>,
+    ) -> Option<ClockOperation> {
+        let wanted = (!after.historical || rule.historical) && self.clock_wanted(clock, scope);
         let target = target(rule, after).filter(|_| wanted)?;
         let definition = self.definition();
         Some(ClockOperation::Start {

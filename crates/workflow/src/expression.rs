@@ -1,9 +1,11 @@
 //! The CEL expressions of a package: compiled once, asked for every case.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use cel::{Context, Env, Program, Value as CelValue};
-use serde_json::Value;
+use cel::common::value::{CowVal, Val};
+use cel::context::VariableResolver;
+use cel::{Context, Env, Program, Value as CelValue, to_value};
+use serde::Serialize;
 
 use crate::Error;
 
@@ -19,11 +21,37 @@ pub(crate) const FORM: Names = &["form"];
 /// What the state in which a case begins may depend on.
 pub(crate) const BEGIN: Names = &["form", "historical"];
 
+/// What a name stands for, in the form that CEL works with.
+type Known<'a> = LazyLock<Option<Box<dyn Val>>, Box<dyn FnOnce() -> Option<Box<dyn Val>> + Send + 'a>>;
+
+/// What several expressions are asked about. A case with its forms is large: what a name stands for is made when an
+/// expression first uses it, and once for all of them.
+#[derive(Default)]
+pub(crate) struct Scope<'a>(Vec<(&'static str, Known<'a>)>);
+
+impl<'a> Scope<'a> {
+    /// The scope with one more name.
+    pub(crate) fn with<V: Serialize>(
+        mut self,
+        name: &'static str,
+        value: impl FnOnce() -> V + Send + 'a,
+    ) -> Self {
+        let make = move || to_value(value()).ok()?.try_into().ok();
+        self.0.push((name, LazyLock::new(Box::new(make))));
+        self
+    }
+}
+
+impl VariableResolver for Scope<'_> {
+    fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
+        let (_, known) = self.0.iter().find(|(known, _)| *known == name)?;
+        known.as_deref().map(CowVal::Borrowed)
+    }
+}
+
 /// An expression over the names that its place knows.
 pub(crate) struct Expression {
     program: Program,
-    /// Those of the names that it uses: the others are not even handed over, for a case with its forms is large.
-    used: Vec<&'static str>,
     env: Arc<Env>,
 }
 
@@ -40,23 +68,22 @@ impl Expression {
         let variables = references.variables();
         let unknown: Vec<_> =
             variables.iter().filter(|name| !names.contains(name)).map(|name| (*name).to_owned()).collect();
-        let used = names.iter().copied().filter(|name| variables.contains(name)).collect();
         drop(references);
         if unknown.is_empty() {
-            return Ok(Self { program, used, env: Arc::clone(env) });
+            return Ok(Self { program, env: Arc::clone(env) });
         }
         Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), names.join(", "))))
     }
 
     /// True when it holds. What cannot be evaluated, because a field is missing, does not hold.
-    pub(crate) fn holds(&self, facts: &Value) -> bool {
-        matches!(self.value(facts), Some(CelValue::Bool(true)))
+    pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
+        matches!(self.value(scope), Some(CelValue::Bool(true)))
     }
 
     /// What it gives, as a text; none when a field that it needs is missing, or when it gives nothing that a text can
     /// say.
-    pub(crate) fn text(&self, facts: &Value) -> Option<String> {
-        let text = match self.value(facts)? {
+    pub(crate) fn text(&self, scope: &Scope<'_>) -> Option<String> {
+        let text = match self.value(scope)? {
             CelValue::String(text) => text.to_string(),
             CelValue::Bool(truth) => truth.to_string(),
             CelValue::Int(number) => number.to_string(),
@@ -67,11 +94,9 @@ impl Expression {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    fn value(&self, facts: &Value) -> Option<CelValue> {
+    fn value(&self, scope: &Scope<'_>) -> Option<CelValue> {
         let mut context = Context::with_env(Arc::clone(&self.env));
-        for name in &self.used {
-            context.add_variable(*name, &facts[name]).ok()?;
-        }
+        context.set_variable_resolver(scope);
         self.program.execute(&context).ok()
     }
 }

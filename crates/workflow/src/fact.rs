@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cel::Env;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Error;
-use crate::expression::{Expression, FORM};
+use crate::expression::{Expression, FORM, Scope};
 
 /// Facts of a case by name, and how a form says them.
 pub(crate) struct Facts(BTreeMap<String, Said>);
@@ -41,10 +41,10 @@ impl Facts {
 
     /// What a filled-in form says. What is left out says nothing.
     pub(crate) fn of(&self, form: &Value) -> BTreeMap<String, String> {
-        let facts = json!({"form": form});
+        let scope = Scope::default().with("form", || form);
         let said = |said: &Said| match said {
             Said::Field(field) => field_text(form.get(field)?),
-            Said::Computed(expression) => expression.text(&facts),
+            Said::Computed(expression) => expression.text(&scope),
         };
         self.0.iter().filter_map(|(name, how)| Some((name.clone(), said(how)?))).collect()
     }

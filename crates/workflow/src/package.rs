@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cel::Env;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::expression::{BEGIN, Expression, GUARD, ROUTING};
+use crate::expression::{BEGIN, Expression, GUARD, ROUTING, Scope};
 use crate::fact::Facts;
 use crate::form::Form;
 use crate::{Begin, Definition, Error, Opening, Rule, Transition, Violation, check};
@@ -102,9 +102,9 @@ impl Package {
 
     /// The code of the state in which a case begins. A checked package has an initial one.
     pub(crate) fn beginning(&self, opening: &Opening) -> &str {
-        let facts = json!({"form": opening.form, "historical": opening.historical});
+        let scope = Scope::default().with("form", || &opening.form).with("historical", || opening.historical);
         let mut begins = self.definition.begin.iter().zip(&self.begins);
-        match begins.find(|(_, condition)| condition.holds(&facts)) {
+        match begins.find(|(_, condition)| condition.holds(&scope)) {
             Some((begin, _)) => &begin.state,
             None => self.definition.initial().unwrap_or_default(),
         }
@@ -116,26 +116,26 @@ impl Package {
     }
 
     /// True when the transition has no guard or its guard holds.
-    pub(crate) fn guard_holds(&self, transition: usize, facts: &Value) -> bool {
+    pub(crate) fn guard_holds(&self, transition: usize, scope: &Scope<'_>) -> bool {
         let guard = self.moves.get(transition).and_then(|found| found.guard.as_ref());
-        guard.is_none_or(|guard| guard.holds(facts))
+        guard.is_none_or(|guard| guard.holds(scope))
     }
 
     /// True when the clock has no condition or its condition holds.
-    pub(crate) fn clock_wanted(&self, clock: &str, facts: &Value) -> bool {
-        self.clock_conditions.get(clock).is_none_or(|condition| condition.holds(facts))
+    pub(crate) fn clock_wanted(&self, clock: &str, scope: &Scope<'_>) -> bool {
+        self.clock_conditions.get(clock).is_none_or(|condition| condition.holds(scope))
     }
 
     /// Where a routing rule sends the case, if it takes it.
-    pub(crate) fn routed_by(&self, number: usize, facts: &Value) -> Option<String> {
+    pub(crate) fn routed_by(&self, number: usize, scope: &Scope<'_>) -> Option<String> {
         let ((condition, computed), rule) =
             (self.routes.get(number)?, self.definition.routing.rules.get(number)?);
-        if !condition.holds(facts) {
+        if !condition.holds(scope) {
             return None;
         }
         match computed {
             None => Some(rule.queue.clone()),
-            Some(queue) => queue.text(facts),
+            Some(queue) => queue.text(scope),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::Package;
+use crate::expression::{ROUTING, Scope};
 
 /// Where a case goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +34,10 @@ impl Package {
     #[must_use]
     pub fn route(&self, facts: &Value) -> Routed {
         let routing = &self.definition().routing;
+        let scope = ROUTING.iter().fold(Scope::default(), |scope, name| scope.with(name, || &facts[*name]));
         let mut tried = Vec::new();
         for (index, rule) in routing.rules.iter().enumerate() {
-            let queue = self.routed_by(index, facts);
+            let queue = self.routed_by(index, &scope);
             let number = index + 1;
             let (name, condition) = (rule.name.clone(), rule.when.clone());
             tried.push(Tried { number, name, condition, matched: queue.is_some() });

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use masar_proto::cases::v1 as api;
 use masar_proto::cases::v1::case_service_server::CaseService;
+use masar_proto::cases::v1::transition_cases_response::Result as ItemResult;
 use masar_proto::common::v1::PageResponse;
 use masar_proto::json;
 use masar_runtime::{Caller, caller, refuse};
@@ -14,7 +15,7 @@ use masar_workflow::{Actor, Command, Refusal, Situation, available};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ use crate::encode;
 use crate::receipts::Receipts;
 use crate::store::{case, entry, link, list};
 
+/// Items of one stream that may be on their way to the disk.
+const IN_FLIGHT: usize = 512;
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How long a call waits for a case that intake has accepted to be opened.
 const OPENING: Duration = Duration::from_secs(2);
@@ -94,16 +97,16 @@ impl Api {
         key: &str,
         deed: Deed,
     ) -> Result<case::Model, Status> {
-        let (caller, found) = (caller(request)?, self.find(request, key).await?);
-        let order = Order {
-            tenant: caller.tenant.0.clone(),
-            case: found.id,
-            actor: actor(&caller),
-            at: self.app.clock.now(),
-            deed,
-            span: Span::current(),
-        };
-        self.app.batcher.submit(order).await.map_err(refusal)
+        let caller = caller(request)?;
+        // An id needs no looking up, unless its case is not opened yet.
+        if let Ok(id) = key.parse() {
+            match self.app.batcher.submit(order(&self.app, &caller, id, deed.clone())).await {
+                Err(Error::NotFound(_)) => {}
+                done => return done.map_err(refusal),
+            }
+        }
+        let found = self.find(request, key).await?;
+        self.app.batcher.submit(order(&self.app, &caller, found.id, deed)).await.map_err(refusal)
     }
 
     fn encode(&self, row: &case::Model) -> api::Case {
@@ -148,14 +151,22 @@ impl CaseService for Api {
         request: Request<api::TransitionRequest>,
     ) -> Result<Response<api::TransitionResponse>, Status> {
         let asked = request.get_ref().clone();
-        let command = Command {
-            action: asked.action,
-            form: asked.form.map(json::from_struct),
-            reason: Some(asked.reason).filter(|reason| !reason.is_empty()),
-            expected_version: Some(asked.expected_version).filter(|version| *version > 0),
-        };
-        let row = self.order(&request, &asked.case, Deed::Move(command)).await?;
+        let case = asked.case.clone();
+        let row = self.order(&request, &case, Deed::Move(command(asked))).await?;
         Ok(Response::new(api::TransitionResponse { case: Some(self.encode(&row)) }))
+    }
+
+    type TransitionCasesStream =
+        Pin<Box<dyn Stream<Item = Result<api::TransitionCasesResponse, Status>> + Send>>;
+
+    async fn transition_cases(
+        &self,
+        request: Request<Streaming<api::TransitionCasesRequest>>,
+    ) -> Result<Response<Self::TransitionCasesStream>, Status> {
+        let caller = caller(&request)?;
+        let app = Arc::clone(&self.app);
+        let results = request.into_inner().map(move |item| move_one(Arc::clone(&app), caller.clone(), item));
+        Ok(Response::new(Box::pin(results.buffered(IN_FLIGHT))))
     }
 
     async fn available_transitions(
@@ -265,6 +276,58 @@ impl CaseService for Api {
         let all = futures::stream::once(async { Ok(first) }).chain(later);
         let cases = all.map(move |row| row.map(|row| encode::case(&row, package.as_deref())));
         Ok(Response::new(Box::pin(cases.take_until(self.doors.clone().cancelled_owned()))))
+    }
+}
+
+/// The result of one item of many. Only our own failures end the stream.
+async fn move_one(
+    app: Arc<App>,
+    caller: Caller,
+    item: Result<api::TransitionCasesRequest, Status>,
+) -> Result<api::TransitionCasesResponse, Status> {
+    let api::TransitionCasesRequest { item, transition } = item?;
+    let asked = transition.unwrap_or_default();
+    let case = asked.case.clone();
+    let moved = async {
+        let id = match case.parse() {
+            Ok(id) => id,
+            Err(_) => app.find(&caller.tenant.0, &case).await?.id,
+        };
+        app.batcher.submit_patiently(order(&app, &caller, id, Deed::Move(command(asked)))).await
+    };
+    let result = match moved.await {
+        Ok(row) => ItemResult::Moved(api::CaseMoved {
+            case_id: row.id.to_string(),
+            version: row.version.unsigned_abs(),
+            state: row.state,
+        }),
+        Err(error) => {
+            let status = refusal(error);
+            ItemResult::Rejected(refuse::rejection(&status).ok_or(status)?)
+        }
+    };
+    Ok(api::TransitionCasesResponse { item, result: Some(result) })
+}
+
+fn order(app: &App, caller: &Caller, case: Uuid, deed: Deed) -> Order {
+    let identity = &caller.identity;
+    Order {
+        tenant: caller.tenant.0.clone(),
+        case,
+        submitter: identity.is_only_a_customer().then(|| identity.subject.clone()),
+        actor: actor(caller),
+        at: app.clock.now(),
+        deed,
+        span: Span::current(),
+    }
+}
+
+fn command(asked: api::TransitionRequest) -> Command {
+    Command {
+        action: asked.action,
+        form: asked.form.map(json::from_struct),
+        reason: Some(asked.reason).filter(|reason| !reason.is_empty()),
+        expected_version: Some(asked.expected_version).filter(|version| *version > 0),
     }
 }
 

@@ -122,6 +122,7 @@ impl Hear {
         let order = Order {
             tenant: event.tenant.clone(),
             case,
+            submitter: None,
             actor,
             at: self.clock.now(),
             deed: Deed::Move(command),

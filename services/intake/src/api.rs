@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use masar_domain::Reference;
-use masar_proto::common::v1::FieldViolation;
+use masar_proto::common::v1::{FieldViolation, Rejection};
 use masar_proto::intake::v1::intake_service_server::IntakeService;
 use masar_proto::intake::v1::submit_cases_response::Result as ItemResult;
 use masar_proto::intake::v1::{
-    GetSubmissionRequest, Rejection, Submission, SubmitCaseRequest, SubmitCaseResponse, SubmitCasesRequest,
+    GetSubmissionRequest, Submission, SubmitCaseRequest, SubmitCaseResponse, SubmitCasesRequest,
     SubmitCasesResponse, get_submission_request::Key as AskedBy,
 };
 use masar_runtime::{Caller, caller, refuse};

@@ -8,6 +8,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 mod batcher;
 mod ear;
 mod lease;
+mod rows;
 mod tables;
 
 mod entry {

@@ -128,10 +128,13 @@ impl<'a> Session<'a> {
 
     /// Does what an order says, or says why not; then nothing of the case has changed.
     pub(crate) fn obey(&mut self, order: Order) -> Result<case::Model, Error> {
-        let Order { tenant, case: id, actor, at, deed, span } = order;
+        let Order { tenant, case: id, submitter, actor, at, deed, span } = order;
         let _within = span.entered();
         let unknown = || Error::NotFound(id.to_string());
-        let row = self.rows.get(&id).filter(|row| row.tenant == tenant).ok_or_else(unknown)?;
+        let may_see = |row: &&case::Model| {
+            row.tenant == tenant && submitter.as_ref().is_none_or(|submitter| *submitter == row.submitted_by)
+        };
+        let row = self.rows.get(&id).filter(may_see).ok_or_else(unknown)?;
         match deed {
             Deed::Move(command) => {
                 let case = self.folds.get(&id).ok_or_else(unknown)?;

@@ -52,6 +52,8 @@ pub(crate) enum Deed {
 pub(crate) struct Order {
     pub(crate) tenant: String,
     pub(crate) case: Uuid,
+    /// Set for a customer: only cases that they submitted are theirs.
+    pub(crate) submitter: Option<String>,
     pub(crate) actor: Actor,
     pub(crate) at: Timestamp,
     pub(crate) deed: Deed,

@@ -73,8 +73,8 @@ pub(super) struct House {
 }
 
 impl House {
-    /// Starts the platform and waits until it answers.
-    pub(super) async fn start(ground: &Ground) -> Result<Self> {
+    /// Starts the platform, or one of its services by itself, and waits until it answers.
+    pub(super) async fn start(ground: &Ground, only: Option<&str>) -> Result<Self> {
         let (folder, data) = (ground.folder.path(), ground.data_folder());
         let log = folder.join("platform.log");
         let credentials = Credentials::of(&data)?;
@@ -87,6 +87,7 @@ impl House {
         let servers = [("MASAR_DATABASE", &ground.postgres), ("MASAR_AMQP", &ground.amqp)];
         command.envs(servers.into_iter().filter_map(|(key, url)| Some((key, url.as_ref()?))));
         command.args(["up", "--no-cases", "--listen", &address.to_string(), "--data"]).arg(&data);
+        command.args(only.map(|service| format!("--only={service}")));
         command.arg("--config").arg(configuration(folder)?);
         command.stdout(Stdio::null()).stderr(fs::File::create(&log)?).kill_on_drop(true);
         let child = command.spawn().context("cannot start the platform")?;

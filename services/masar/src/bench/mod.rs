@@ -1,6 +1,7 @@
 //! `masar bench`: load on a platform of its own, and the physical limit of the same database and machine, measured in
 //! the same run. What counts is the share of the limit: absolute figures differ from machine to machine and day to day.
 
+mod bulk;
 mod desk;
 mod house;
 mod import;
@@ -45,6 +46,14 @@ pub(crate) enum Bench {
     Queue,
 }
 
+impl Bench {
+    /// The service that is measured by itself: how fast cases are accepted is a question to intake, which keeps what the others
+    /// have not heard yet. How fast all of them are is what `pipeline` asks.
+    fn only(self) -> Option<&'static str> {
+        matches!(self, Self::Intake | Self::Import).then_some(masar_intake::NAME)
+    }
+}
+
 /// What is measured, and on what.
 pub(crate) struct Plan {
     pub(crate) bench: Bench,
@@ -64,7 +73,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     report.note("mode", ground.mode());
     let limit = limit::of(plan.bench, &ground, pace.span()).await?;
     report.note("limit_per_second", limit.map(report::whole));
-    let house = House::start(&ground).await?;
+    let house = House::start(&ground, plan.bench.only()).await?;
     match plan.bench {
         Bench::Intake => intake::run(&house, pace, report).await,
         Bench::Import => import::run(&house, pace, report).await,

@@ -61,19 +61,23 @@ impl Report {
 
     /// The rate that a bench came to, with its latencies.
     pub(super) fn result(&mut self, measured: &Measured) {
-        self.note("rate_per_second", whole(measured.achieved));
+        self.rate("", measured);
         self.note("p50_ms", quantile(measured, 0.5));
         self.note("p99_ms", quantile(measured, 0.99));
     }
 
+    /// A rate, and its share of the limit.
+    pub(super) fn rate(&mut self, prefix: &str, measured: &Measured) {
+        let limit = self.summary.get("limit_per_second").and_then(Value::as_f64);
+        let ratio = limit.map(|limit| (measured.achieved / limit * 1e3).round() / 1e3);
+        let name = if prefix.is_empty() { "rate_per_second".to_owned() } else { format!("{prefix}per_second") };
+        self.note(&name, whole(measured.achieved));
+        self.note(&format!("{prefix}ratio"), json!(ratio));
+    }
+
     /// The result, and its share of the limit.
     pub(crate) fn summary(&self) -> Value {
-        let mut summary = self.summary.clone();
-        let [rate, limit] =
-            ["rate_per_second", "limit_per_second"].map(|key| summary.get(key).and_then(Value::as_f64));
-        let ratio = rate.zip(limit).map(|(rate, limit)| (rate / limit * 1e3).round() / 1e3);
-        summary.insert("ratio".to_owned(), json!(ratio));
-        Value::Object(summary)
+        Value::Object(self.summary.clone())
     }
 
     /// The steps for people.

@@ -1,6 +1,6 @@
 //! Transitions: roles, departments, guards, forms and versions are checked, and each is durable when it is answered.
 //!
-//! There is no call that moves many cases at once, so that all are calls of their own.
+//! First by calls of their own; then in bulk, by streams.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,15 +16,16 @@ use tokio::task::JoinSet;
 use super::desk::Desk;
 use super::house::House;
 use super::limit::CALLERS;
-use super::load::Caller;
+use super::load::{Caller, Measured, Span};
 use super::sample::Complaints;
-use super::stream;
-use super::{Pace, Report};
+use super::{Pace, Report, bulk, stream};
 use crate::cli::{Asking, refused};
 
 const DEPARTMENT: &str = "LAB-DISPUTES";
 const HANDLER: &str = "lab-disputes-1";
 const MANAGER: &str = "lab-disputes-manager";
+/// Streams of transitions in bulk.
+const STREAMS: usize = 2;
 
 pub(super) async fn run(house: &House, pace: Pace, report: &mut Report) -> Result<()> {
     let (handlers, managers) = (house.people(HANDLER).await?, house.people(MANAGER).await?);
@@ -41,7 +42,31 @@ pub(super) async fn run(house: &House, pace: Pace, report: &mut Report) -> Resul
     Report::say("preparing cases");
     // So many that none gets a longer history than a case has.
     prepare(house, &officers, if pace.quick { 320 } else { 6_400 }).await?;
-    pace.climb(officers, report).await
+    pace.climb(officers, report).await?;
+    let measured = bulk(&handlers[..STREAMS], &managers[0], &pool, &steps, pace.span()).await?;
+    report.step("in bulk", &measured)?;
+    report.rate("bulk_", &measured);
+    Ok(())
+}
+
+/// Contacts, over and over, with the cases that the calls have left; drafts are returned first.
+async fn bulk(
+    handlers: &[Asking],
+    manager: &Asking,
+    pool: &Pool,
+    steps: &[Step],
+    span: Span,
+) -> Result<Measured> {
+    let mut manager = CaseServiceClient::new(manager.clone());
+    let mut shares: Vec<_> = handlers.iter().map(|handler| (handler.clone(), Vec::new())).collect();
+    for stream in (0..shares.len()).cycle() {
+        let Some(Turn { case, mut version, step }) = pool.take() else { break };
+        if steps[step].by_manager {
+            version = transition(&mut manager, steps[step].of(case.clone(), version)).await?;
+        }
+        shares[stream].1.push(steps[0].of(case, version));
+    }
+    bulk::drive(shares, span).await
 }
 
 /// Submits cases and has them accepted by their handler.
@@ -76,6 +101,19 @@ struct Step {
     form: Option<Struct>,
 }
 
+impl Step {
+    /// The step of a case.
+    fn of(&self, case: String, version: u64) -> TransitionRequest {
+        TransitionRequest {
+            case,
+            action: self.action.to_owned(),
+            expected_version: version,
+            form: self.form.clone(),
+            reason: "The answer does not say what happens next".to_owned(),
+        }
+    }
+}
+
 fn steps() -> [Step; 3] {
     let form = |form: Value| Some(json::to_struct(&form));
     let note =
@@ -87,6 +125,7 @@ fn steps() -> [Step; 3] {
         },
         "answer": {
             "text": {"ar": "تم الإنجاز، ونعتذر عن التأخير", "en": "It is done, and we are sorry for the delay."},
+            "points_answered": [{"point": "How long it took", "answered": true}],
             "channel": "email", "review_right_text": true,
         },
     });
@@ -130,16 +169,8 @@ struct Officer {
 impl Caller for Officer {
     async fn call(&mut self) -> Result<()> {
         let Turn { case, version, step } = self.pool.take().context("every case is being acted on")?;
-        let Step { action, by_manager, form } = &self.steps[step];
-        let request = TransitionRequest {
-            case: case.clone(),
-            action: (*action).to_owned(),
-            expected_version: version,
-            form: form.clone(),
-            reason: "The answer does not say what happens next".to_owned(),
-        };
-        let by = if *by_manager { &mut self.manager } else { &mut self.handler };
-        let version = transition(by, request).await?;
+        let by = if self.steps[step].by_manager { &mut self.manager } else { &mut self.handler };
+        let version = transition(by, self.steps[step].of(case.clone(), version)).await?;
         self.pool.put(Turn { case, version, step: (step + 1) % self.steps.len() });
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_runtime::telemetry::Telemetry;
 use masar_runtime::{Clock, Running};
@@ -16,7 +17,7 @@ use serde_json::json;
 use super::client::{connect, refused};
 use super::{Access, Answer};
 use crate::credentials::Credentials;
-use crate::platform::Ground;
+use crate::platform::{Ground, SERVICES};
 use crate::{demo, platform};
 
 /// How the platform is run.
@@ -34,6 +35,9 @@ pub(crate) struct Arguments {
     /// Leave the demo's sample cases out.
     #[arg(long)]
     no_cases: bool,
+    /// Only these services, each by itself: what they tell the others waits. For measuring.
+    #[arg(long, hide = true, value_delimiter = ',', default_values = SERVICES, value_parser = PossibleValuesParser::new(SERVICES))]
+    only: Vec<String>,
 }
 
 /// Runs until somebody asks it to stop.
@@ -60,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer>
         telemetry: Arc::new(telemetry),
         clock: Clock::wall(),
     };
-    let running = Box::pin(platform::start(ground)).await?;
+    let running = Box::pin(platform::serve(ground, &arguments.only.iter().map(String::as_str).collect())).await?;
     let access = Access {
         server: Some(format!("http://{}", running.address)),
         data_folder: Some(data_folder),

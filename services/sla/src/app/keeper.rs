@@ -1,6 +1,6 @@
 //! One transaction's work on clocks: ledgers in, entries added, marks and events out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -66,6 +66,8 @@ pub(crate) struct Session<'a> {
     pub(super) early: HashMap<(Uuid, String), told::Model>,
     /// The marks that fired, by clock.
     fired: HashMap<Uuid, String>,
+    /// The cases that came to a queue.
+    queued: BTreeMap<String, BTreeSet<Uuid>>,
     events: Vec<Event>,
 }
 
@@ -79,7 +81,7 @@ impl<'a> Session<'a> {
             by_case.entry(row.case_id).or_default().push(row);
         }
         let (changed, early, fired) = (BTreeSet::new(), HashMap::new(), HashMap::new());
-        Self { keeper, rows: by_case, changed, early, fired, events: Vec::new() }
+        Self { keeper, rows: by_case, changed, early, fired, queued: BTreeMap::new(), events: Vec::new() }
     }
 
     /// With what was told before we heard of the clocks that wait for it.
@@ -238,14 +240,14 @@ impl<'a> Session<'a> {
         let Some((mark, mark_at)) = row.next_mark.as_ref().zip(row.next_at) else { return Ok(()) };
         let mark: Mark = mark.parse().map_err(|error: masar_clock::Error| Error::Text(error.to_string()))?;
         let on_breach = if mark == Mark::Breach { row.on_breach.clone() } else { String::new() };
-        let row = self.entered(row, ClockEvent::MarkFired { mark }, now)?;
+        let (row, ledger) = self.entered(row, ClockEvent::MarkFired { mark }, now)?;
         let kind = match mark {
             Mark::Share(_) => kinds::CLOCK_WARNED,
             Mark::Breach => kinds::CLOCK_BREACHED,
             Mark::Overdue(_) => kinds::CLOCK_OVERDUE,
         };
         let marked = ClockMarked {
-            clock: Some(state(&row)?),
+            clock: Some(told(&row, ledger)),
             mark: mark.to_string(),
             mark_at: Some(time::to_proto(from_db(mark_at))),
             fired_at: Some(time::to_proto(now)),
@@ -275,22 +277,22 @@ impl<'a> Session<'a> {
         kind: &str,
     ) -> Result<(), Error> {
         let (entry, was_due_at) = (event.to_string(), Some(row.due_at).filter(|_| row.version > 0));
-        let row = self.entered(row, event, at)?;
+        let (row, ledger) = self.entered(row, event, at)?;
         let was_due_at = was_due_at.filter(|was| *was != row.due_at).map(|was| time::to_proto(from_db(was)));
-        let (clock, at_proto) = (Some(state(&row)?), Some(time::to_proto(at)));
+        let (clock, at_proto) = (Some(told(&row, ledger)), Some(time::to_proto(at)));
         let changed = ClockChanged { clock, at: at_proto, entry, was_due_at };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, at, &changed));
         self.keep(row);
         Ok(())
     }
 
-    /// The clock after one more entry, with its due time and its next mark computed anew.
+    /// The clock and its ledger after one more entry, with its due time and its next mark computed anew.
     fn entered(
         &self,
         mut row: clock::Model,
         event: ClockEvent,
         at: Timestamp,
-    ) -> Result<clock::Model, Error> {
+    ) -> Result<(clock::Model, Vec<Entry>), Error> {
         let calendars = self.keeper.promises.calendars(&row.tenant);
         let wrong = |error| Error::Clock { clock: row.clock.clone(), error };
         let mut ledger: Vec<Entry> = serde_json::from_value(row.ledger.take())?;
@@ -312,7 +314,7 @@ impl<'a> Session<'a> {
         row.ledger = serde_json::to_value(&ledger)?;
         row.next_mark = next.as_ref().map(|next| next.mark.to_string());
         row.next_at = next.filter(|_| row.tells).map(|next| to_db(next.at));
-        Ok(row)
+        Ok((row, ledger))
     }
 
     fn keep(&mut self, row: clock::Model) {
@@ -326,10 +328,13 @@ impl<'a> Session<'a> {
 
     /// The queue of a case's clocks, as routing says.
     pub(crate) fn queue(&mut self, case: Uuid, queue: &str) {
-        for row in self.rows.get_mut(&case).into_iter().flatten().filter(|row| row.is_open()) {
-            queue.clone_into(&mut row.queue);
-            self.changed.insert(row.id);
+        let rows = self.rows.get_mut(&case).into_iter().flatten();
+        let mut elsewhere = rows.filter(|row| row.is_open() && row.queue != queue).peekable();
+        if elsewhere.peek().is_some() {
+            self.queued.values_mut().for_each(|cases| drop(cases.remove(&case)));
+            self.queued.entry(queue.to_owned()).or_default().insert(case);
         }
+        elsewhere.for_each(|row| queue.clone_into(&mut row.queue));
     }
 
     /// Writes all that changed.
@@ -337,6 +342,7 @@ impl<'a> Session<'a> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;
+        clock::queue(tx, self.queued).await?;
         told::keep(tx, self.early.into_values().collect(), self.keeper.clock.now()).await?;
         self.keeper.outbox.put(tx, self.events).await?;
         Ok(changed
@@ -387,7 +393,11 @@ fn planned(effect: &ClockEffect) -> Result<Option<Date>, Error> {
 
 /// A clock for others.
 pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
-    let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
+    Ok(told(row, serde_json::from_value(row.ledger.clone())?))
+}
+
+/// A clock for others, with its ledger.
+fn told(row: &clock::Model, ledger: Vec<Entry>) -> ClockState {
     let mut state = ClockState {
         case_id: row.case_id.to_string(),
         tenant: row.tenant.clone(),
@@ -423,7 +433,7 @@ pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
             | ClockEvent::Cancelled { .. } => {}
         }
     }
-    Ok(state)
+    state
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Clocks: the ledger, which is the truth, and the columns that lists and timers ask for.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use masar_clock::CalendarRef;
@@ -89,6 +89,19 @@ pub(crate) async fn all(store: &Store, ids: impl Iterator<Item = Uuid>) -> Resul
 pub(crate) async fn lock(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<Model>, Error> {
     let clocks = Entity::find().filter(Column::CaseId.is_in(padded(cases))).order_by_asc(Column::Id);
     Ok(clocks.lock_exclusive().all(tx).await?)
+}
+
+/// Keeps the queues that cases came to with their clocks that count: one statement for all in the same.
+pub(crate) async fn queue(tx: &Transaction, queued: BTreeMap<String, BTreeSet<Uuid>>) -> Result<(), Error> {
+    for (queue, cases) in queued.into_iter().filter(|(_, cases)| !cases.is_empty()) {
+        let update = Entity::update_many().col_expr(Column::Queue, Expr::value(queue));
+        update
+            .filter(Column::CaseId.is_in(padded(cases)))
+            .filter(Column::Phase.is_in(ClockState::OPEN))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
 }
 
 /// When the next mark of any clock fires; none while nothing is to come.
