@@ -1,6 +1,5 @@
 //! Pauses between attempts: longer each time up to a limit, and never the same for two who wait for the same thing.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 const LONGEST: Duration = Duration::from_secs(5);
@@ -21,7 +20,7 @@ impl Backoff {
     pub(crate) async fn pause(&mut self) {
         let half = self.next / 2;
         self.next = (self.next * 2).min(LONGEST);
-        tokio::time::sleep(half + half.mul_f64(random_share())).await;
+        tokio::time::sleep(half + half.mul_f64(fastrand::f64())).await;
     }
 
     /// After a success the pauses are short again.
@@ -35,12 +34,6 @@ impl Backoff {
             self.reset();
         }
     }
-}
-
-/// From 0 to 1. The keys of a new hash state are the random numbers of the standard library.
-fn random_share() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
@@ -65,10 +58,14 @@ mod tests {
         assert_eq!(backoff.next, Duration::from_millis(100));
     }
 
-    #[test]
-    fn two_who_wait_do_not_wait_alike() {
-        let shares: Vec<f64> = (0..8).map(|_| random_share()).collect();
-        assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));
-        assert!(shares.iter().any(|share| *share != shares[0]));
+    #[tokio::test(start_paused = true)]
+    async fn two_who_wait_do_not_wait_alike() {
+        let mut waited = std::collections::BTreeSet::new();
+        for _ in 0..8 {
+            let before = tokio::time::Instant::now();
+            Backoff::new(Duration::from_secs(4)).pause().await;
+            waited.insert(before.elapsed());
+        }
+        assert!(waited.len() > 1, "{waited:?}");
     }
 }

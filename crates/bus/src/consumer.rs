@@ -23,8 +23,10 @@ const MOST: usize = 1_000;
 /// How long an event id is remembered: longer than any redelivery can take.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(72);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
-/// Event ids that are forgotten in one statement, so that the events that arrive need not wait for all of them.
+/// Event ids that are forgotten in one statement, and the pause before more of them are: so that the events that arrive
+/// need not wait for all.
 const FORGOTTEN: u64 = 2_000;
+const FORGET_MORE: Duration = Duration::from_millis(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a service does with events.
@@ -79,17 +81,18 @@ impl Consumer {
         let mut leases = Leases::new(self.store.clone(), "consumer", PARTITIONS.cast_signed());
         let mut renew = tokio::time::interval(RENEWED);
         let mut forget = tokio::time::interval(FORGET_EVERY);
-        // In no fixed order: however much arrives, old event ids are forgotten too.
         while !stop.is_cancelled() {
             tokio::select! {
+                // However much arrives, what comes seldom has its turn.
+                biased;
                 () = stop.cancelled() => break,
+                _ = renew.tick() => self.renew(&mut leases, &share).await,
+                _ = forget.tick() => if self.forget().await {
+                    forget.reset_after(FORGET_MORE);
+                },
                 batch = gather(&mut deliveries) => match batch {
                     Some(batch) => self.take(batch, &stop).await,
                     None => break,
-                },
-                _ = renew.tick() => self.renew(&mut leases, &share).await,
-                _ = forget.tick() => if self.forget().await {
-                    forget.reset_immediately();
                 },
             }
         }

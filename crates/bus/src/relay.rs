@@ -177,6 +177,7 @@ impl Relay {
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
+            biased;
             published = self.transport.publish(message) => published.map(|()| ids),
             () = given_up => Err(Error::Transport("the service stops".to_owned())),
         }

@@ -87,6 +87,11 @@ impl Clock {
 }
 
 impl Hand {
+    /// Sets the time as somebody sets the clock on a wall: also back.
+    pub fn set(&self, at: Timestamp) {
+        self.0.send_replace(at);
+    }
+
     /// Moves the time forward; it never goes back.
     pub fn advance_to(&self, at: Timestamp) {
         self.0.send_if_modified(|now| {
@@ -128,6 +133,8 @@ mod tests {
         assert_eq!(sleeper.await.unwrap(), noon);
         hand.advance_to(at("2026-11-15T07:00:00Z"));
         assert_eq!(clock.now(), noon);
+        hand.set(at("2026-11-15T07:00:00Z"));
+        assert_eq!(clock.now(), at("2026-11-15T07:00:00Z"));
     }
 
     #[tokio::test]

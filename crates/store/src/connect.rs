@@ -59,6 +59,7 @@ pub struct Store {
     /// SQLite: the one connection that writes. PostgreSQL: the pool.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    shared: bool,
 }
 
 impl Store {
@@ -88,6 +89,7 @@ impl Store {
         Ok(Self {
             writer: Database::connect(sqlite_options(&url, 1, SQLITE_WRITER_CACHE)).await?,
             reader: Database::connect(sqlite_options(&url, SQLITE_READERS, SQLITE_READER_CACHE)).await?,
+            shared: false,
         })
     }
 
@@ -112,7 +114,13 @@ impl Store {
         {
             return Err(error.into());
         }
-        Ok(Self { writer: pool.clone(), reader: pool })
+        Ok(Self::shared(pool.clone(), pool))
+    }
+
+    /// The database behind connections that somebody has opened, which other processes may use too.
+    #[must_use]
+    pub fn shared(writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
+        Self { writer, reader, shared: true }
     }
 
     /// Which database it is.
@@ -124,7 +132,7 @@ impl Store {
     /// True when other processes may use the database too; a file of SQLite belongs to one.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.backend() == DbBackend::Postgres
+        self.shared
     }
 
     /// The connections for reading.

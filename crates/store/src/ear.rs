@@ -48,7 +48,7 @@ pub async fn listen<L: Listener>(store: &Store, topic: &str, listener: &L) {
 }
 
 async fn try_listen<L: Listener>(store: &Store, topic: &str, listener: &L) -> Result<(), String> {
-    if !store.is_shared() {
+    if store.backend() != DbBackend::Postgres {
         return std::future::pending().await;
     }
     let mut ear = open(store, topic).await.map_err(|error| error.to_string())?;

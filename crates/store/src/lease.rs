@@ -6,7 +6,8 @@
 mod share;
 mod tables;
 
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{
@@ -14,6 +15,7 @@ use sea_orm::{
     Statement,
 };
 use sea_orm_migration::MigrationTrait;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::tables::{leases, replicas};
@@ -60,14 +62,14 @@ impl Leases {
     }
 
     /// What this replica holds from now on: renewed, taken from those who are gone, or given up to those who came. Asks
-    /// the database once a second at most, and on SQLite once.
+    /// the database once a second at most, and once only where there are no other replicas.
     ///
     /// # Errors
     /// What the database says.
     pub async fn turn(&mut self) -> Result<Vec<Lease>, Error> {
         let now = Instant::now();
-        // A file belongs to one process: whoever opened it last, and nobody needs to be told that it is still there.
-        let alone = self.store.backend() == DbBackend::Sqlite;
+        // It is then whoever opened the database last, and nobody needs to be told that it is still there.
+        let alone = !self.store.is_shared();
         match &mut self.held {
             Some(held) if alone => held.iter_mut().for_each(|lease| lease.granted = now),
             Some(_) if self.asked.elapsed() < RENEWED => {}
@@ -152,13 +154,14 @@ impl Lease {
     }
 }
 
-/// The time of the database, in milliseconds since 1970.
+/// The time in milliseconds, alike for all who share the database: its own since 1970. A file of SQLite belongs to one process,
+/// and goes by the timers of that.
 async fn now(tx: &DatabaseTransaction) -> Result<i64, Error> {
-    let backend = tx.get_database_backend();
-    let sql = match backend {
-        DbBackend::Postgres => "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now",
-        _ => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now",
-    };
-    let row = tx.query_one_raw(Statement::from_string(backend, sql)).await?;
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    if tx.get_database_backend() != DbBackend::Postgres {
+        return Ok(i64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(i64::MAX));
+    }
+    let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+    let row = tx.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     Ok(row.map(|row| row.try_get("", "now")).transpose()?.unwrap_or_default())
 }

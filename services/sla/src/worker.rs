@@ -46,6 +46,7 @@ impl Timers {
             }
         };
         tokio::select! {
+            biased;
             () = due => while self.fire().instrument(tracing::info_span!("fire")).await? {},
             () = self.keeper.timers.notified() => {}
             () = tokio::time::sleep(LOOK) => {}

@@ -19,7 +19,7 @@ pub(crate) mod leases {
         pub holder: Uuid,
         /// How often it was taken.
         pub epoch: i64,
-        /// In milliseconds since 1970; 0 when it was given up.
+        /// In milliseconds, as the time is told; 0 when it was given up.
         pub until: i64,
     }
 
@@ -39,7 +39,7 @@ pub(crate) mod replicas {
         pub work: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub holder: Uuid,
-        /// In milliseconds since 1970.
+        /// In milliseconds, as the time is told.
         pub until: i64,
     }
 
