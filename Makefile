@@ -1,7 +1,7 @@
 # Masar: what can be made. `make` alone says so.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/masar/target
 
-.PHONY: help run distributed build test bench fmt
+.PHONY: help run distributed build test faults bench fmt
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ endif
 
 test: ## Format check, lint, documents and every test
 	./scripts/test.sh
+
+faults: ## Let everything fail under load, for minutes each, and count what is lost ([SEED=n] [MINUTES=n] [FAULT=name])
+	./scripts/faults.sh $(foreach setting,SEED MINUTES FAULT BEFORE,$(if $($(setting)),$(setting)="$($(setting))"))
 
 bench: ## Measure the platform against the limits of this machine (QUICK=1: only see that it works)
 	./scripts/bench.sh $(if $(QUICK),--quick)
