@@ -1,7 +1,7 @@
 # Masar: what can be made. `make` alone says so.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/masar/target
 
-.PHONY: help run distributed build test simulate bench fmt
+.PHONY: help run distributed build test simulate faults bench fmt
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ test: ## Format check, lint, documents and every test
 simulate: ## Explore the simulation, or one seed of it (SEED=n), or more seeds of each scenario (SEEDS=n)
 	$(if $(SEED),MASAR_SEED=$(SEED)) $(if $(SEEDS),MASAR_SEEDS=$(SEEDS)) cargo test --locked --package masar --test simulation -- \
 		--exact relays::relays_and_consumers batches::group_commit leases::leases timers::timers
+
+faults: ## Let everything fail under load, for minutes each, and count what is lost ([SEED=n] [MINUTES=n] [FAULT=name])
+	./scripts/faults.sh $(foreach setting,SEED MINUTES FAULT BEFORE,$(if $($(setting)),$(setting)="$($(setting))"))
 
 bench: ## Measure the platform against the limits of this machine (QUICK=1: only see that it works)
 	./scripts/bench.sh $(if $(QUICK),--quick)

@@ -4,6 +4,8 @@
 #   scripts/servers.sh start FOLDER   installs what is missing, starts what the environment does not name already,
 #                                     and says where it is: in FOLDER/env and on standard output
 #   scripts/servers.sh env FOLDER     says again where it is
+#   scripts/servers.sh restart FOLDER postgres|rabbit   ends one of them in order, and starts it again as it was
+#   scripts/servers.sh kill FOLDER postgres|rabbit      the same without a word: kill -9
 #   scripts/servers.sh stop FOLDER    ends what start began there, and nothing else
 #
 # Durability stays at its defaults: a test of what survives would prove nothing without it.
@@ -70,18 +72,45 @@ install_packages() (
 )
 
 start_postgres() {
-  local folder=$1 bin port home=$1/postgres run; bin=$(postgres_bin); port=$(free_ports 1)
+  local folder=$1 bin port home=$1/postgres; bin=$(postgres_bin); port=$(free_ports 1)
   local version; version=$("$bin/postgres" --version | awk '{ print int($3) }')
   [ "$version" -ge 14 ] || fail "PostgreSQL $version in $bin is too old: install 14 or newer"
-  room postgres "$home"; run=$(stepping_down postgres)
+  room postgres "$home"
   cd "$home"
-  $run "$bin/initdb" -D "$home" -A trust -U masar -E UTF8 --locale=C >"$folder/postgres.log" 2>&1 ||
+  $(stepping_down postgres) "$bin/initdb" -D "$home" -A trust -U masar -E UTF8 --locale=C >"$folder/postgres.log" 2>&1 ||
     { cat "$folder/postgres.log" >&2; fail "PostgreSQL could not make its folder"; }
   # Many tests at once, each with a pool for every service that takes part.
-  $run "$bin/pg_ctl" -D "$home" -w -l "$home/server.log" start -o "-p $port -c listen_addresses=127.0.0.1 \
-    -c unix_socket_directories='' -c max_connections=1000" >/dev/null ||
-    { cat "$home/server.log" >&2; fail "PostgreSQL did not start"; }
+  cat >>"$home/postgresql.conf" <<SETTINGS
+port = $port
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 1000
+SETTINGS
+  run_postgres "$folder"
   echo "export MASAR_TEST_POSTGRES=postgres://masar@127.0.0.1:$port/postgres" >>"$folder/env"
+}
+
+run_postgres() {
+  local home=$1/postgres; cd "$home"
+  $(stepping_down postgres) "$(postgres_bin)/pg_ctl" -D "$home" -w -l "$home/server.log" start >/dev/null ||
+    { cat "$home/server.log" >&2; fail "PostgreSQL did not start"; }
+}
+
+end_postgres() {
+  local home=$1/postgres run; run=$(stepping_down postgres)
+  [ -s "$home/postmaster.pid" ] || return 0
+  cd "$home"
+  $run "$(postgres_bin)/pg_ctl" -D "$home" -m fast -w stop >/dev/null ||
+    $run "$(postgres_bin)/pg_ctl" -D "$home" -m immediate -w stop >/dev/null ||
+    say "PostgreSQL in $1 does not stop"
+}
+
+# All its processes at once, as when the machine goes down.
+kill_postgres() {
+  local pid; pid=$(head -n 1 "$1/postgres/postmaster.pid")
+  # shellcheck disable=SC2046
+  kill -9 "$pid" $(pgrep -P "$pid") 2>/dev/null || true
+  while [ -e "/proc/$pid" ]; do sleep 0.1; done
 }
 
 # Everything that a node would otherwise share with another one on this machine.
@@ -136,7 +165,15 @@ CONTROL
   # A name service of its own, or the node would start one that outlives it.
   begin epmd "$folder" epmd
   for _ in $(seq 100); do is_free $((port + 2)) || break; sleep 0.1; done
-  begin rabbit "$folder" "$sbin/rabbitmq-server"
+  run_rabbit "$folder"
+  { echo "export MASAR_TEST_AMQP=amqp://guest:guest@127.0.0.1:$port"
+    echo "export MASAR_TEST_RABBITMQCTL=$folder/rabbitmqctl"; } >>"$folder/env"
+}
+
+run_rabbit() {
+  local folder=$1 home=$1/rabbit
+  rm -f "$home/pid"
+  begin rabbit "$folder" "$(rabbit_sbin)/rabbitmq-server"
   # The node writes its number before anybody can wait for it.
   for _ in $(seq 120); do
     if [ -s "$home/pid" ] || ! kill -0 "$(cat "$folder/rabbit.pid")" 2>/dev/null; then break; fi
@@ -144,8 +181,20 @@ CONTROL
   done
   [ -s "$home/pid" ] && "$folder/rabbitmqctl" await_startup --timeout 120 >>"$folder/rabbit.log" 2>&1 ||
     { cat "$folder/rabbit.log" >&2; fail "RabbitMQ did not start"; }
-  { echo "export MASAR_TEST_AMQP=amqp://guest:guest@127.0.0.1:$port"
-    echo "export MASAR_TEST_RABBITMQCTL=$folder/rabbitmqctl"; } >>"$folder/env"
+}
+
+end_rabbit() {
+  end "$1/rabbit/pid" "$1/rabbit"
+  end "$1/rabbit.pid" "$1/rabbit"
+}
+
+kill_rabbit() {
+  local pid; pid=$(cat "$1/rabbit/pid")
+  is_ours "$pid" "$1/rabbit" || fail "RabbitMQ does not run"
+  kill -9 "$pid"
+  while is_ours "$pid" "$1/rabbit"; do sleep 0.1; done
+  # What started it goes with it.
+  end "$1/rabbit.pid" "$1/rabbit"
 }
 
 # True while the process is one that start began here: its number may have been given to another since.
@@ -162,17 +211,9 @@ end() {
 }
 
 stop() {
-  local folder=$1 run
-  end "$folder/rabbit/pid" "$folder/rabbit"
-  end "$folder/rabbit.pid" "$folder/rabbit"
-  end "$folder/epmd.pid" "$folder/rabbit"
-  if [ -s "$folder/postgres/postmaster.pid" ]; then
-    run=$(stepping_down postgres)
-    cd "$folder/postgres"
-    $run "$(postgres_bin)/pg_ctl" -D "$folder/postgres" -m fast -w stop >/dev/null ||
-      $run "$(postgres_bin)/pg_ctl" -D "$folder/postgres" -m immediate -w stop >/dev/null ||
-      say "PostgreSQL in $folder does not stop"
-  fi
+  end_rabbit "$1"
+  end "$1/epmd.pid" "$1/rabbit"
+  end_postgres "$1"
 }
 
 start() {
@@ -191,13 +232,18 @@ start() {
   cat "$folder/env"
 }
 
-action=${1:-} folder=${2:-}
-[ -n "$folder" ] || fail "use: scripts/servers.sh start|env|stop FOLDER"
+action=${1:-} folder=${2:-} server=${3:-}
+use="use: scripts/servers.sh start|env|stop FOLDER, or restart|kill FOLDER postgres|rabbit"
+[ -n "$folder" ] || fail "$use"
 [ "$action" != start ] || mkdir -p "$folder"
 folder=$(cd "$folder" && pwd) || fail "there is no folder $folder"
-case $action in
-  start) start "$folder" ;;
-  env) cat "$folder/env" ;;
-  stop) stop "$folder"; rm -f "$folder/env" ;;
-  *) fail "use: scripts/servers.sh start|env|stop FOLDER" ;;
+case $action-$server in
+  start-) start "$folder" ;;
+  env-) cat "$folder/env" ;;
+  stop-) stop "$folder"; rm -f "$folder/env" ;;
+  restart-postgres) end_postgres "$folder"; run_postgres "$folder" ;;
+  kill-postgres) kill_postgres "$folder"; run_postgres "$folder" ;;
+  restart-rabbit) end_rabbit "$folder"; run_rabbit "$folder" ;;
+  kill-rabbit) kill_rabbit "$folder"; run_rabbit "$folder" ;;
+  *) fail "$use" ;;
 esac

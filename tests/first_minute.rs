@@ -121,7 +121,7 @@ async fn promises_are_told(server: &Server<'_>, key: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_commands_say_what_they_should() -> Result<()> {
     let (folder, address) = (tempfile::tempdir()?, free_address()?);
-    let process = Process::up(address, folder.path(), &[])?;
+    let mut process = Process::up(address, folder.path(), &[])?;
     process.asking(folder.path(), "lab-ops").await?;
     let data = folder.path().to_str().context("a path in UTF-8")?;
     let server = Server { address: format!("http://{address}"), data };

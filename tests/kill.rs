@@ -23,7 +23,7 @@ async fn what_was_accepted_survives_being_killed() -> Result<()> {
         told.work(centre, process.asking(folder, "trf-triage-1").await?).await
     };
     for killed_after in KILLED_AFTER {
-        let process = Process::up(address, folder, &[])?;
+        let mut process = Process::up(address, folder, &[])?;
         let mut count = told.count.subscribe();
         tokio::select! {
             ended = work(&process) => bail!("the work ended before the kill: {ended:?}"),
@@ -34,7 +34,7 @@ async fn what_was_accepted_survives_being_killed() -> Result<()> {
         let between = answers.references.len() < CASES && !answers.moved.is_empty();
         assert!(between, "it was not killed in the middle of submissions and transitions");
     }
-    let process = Process::up(address, folder, &[])?;
+    let mut process = Process::up(address, folder, &[])?;
     work(&process).await?;
     let triage = process.asking(folder, "trf-triage-1").await?;
     told.is_true(triage, process.asking(folder, "trf-ops").await?).await?;

@@ -45,7 +45,7 @@ async fn one_process_goes_down_when_asked_and_goes_on_where_it_was() -> Result<(
         let (folder, address) = (tempfile::tempdir()?, free_address()?);
         let folder = folder.path();
         let up = || Process::up(address, folder, &["--postgres", postgres, "--amqp", amqp]);
-        let process = up()?;
+        let mut process = up()?;
         let mut intake = IntakeServiceClient::new(process.asking(folder, "system:DEMO-TRF").await?);
         let key = intake.submit_case(complaint("P-1", &form())).await?.into_inner().reference;
         let triage = CaseServiceClient::new(process.asking(folder, "trf-triage-1").await?);
@@ -53,7 +53,7 @@ async fn one_process_goes_down_when_asked_and_goes_on_where_it_was() -> Result<(
         act(&triage, &key, "start_triage", None).await?;
         assert_eq!(process.terminate().await?, Some(0));
 
-        let process = up()?;
+        let mut process = up()?;
         let triage = CaseServiceClient::new(process.asking(folder, "trf-triage-1").await?);
         let after = at_a_desk(&triage, &key).await?;
         assert_eq!((after.state.as_str(), after.version), ("triage", 2));

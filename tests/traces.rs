@@ -74,7 +74,7 @@ async fn a_case_is_followed_through_the_call_and_the_bus() -> Result<()> {
     let (folder, address) = (tempfile::tempdir()?, free_address()?);
     let file = folder.path().join("masar.toml");
     fs::write(&file, format!("[telemetry]\notlp_endpoint = \"{endpoint}\"\n"))?;
-    let process =
+    let mut process =
         Process::up(address, folder.path(), &["--config", file.to_str().context("a path in UTF-8")?])?;
     let mut intake = IntakeServiceClient::new(process.asking(folder.path(), "system:DEMO-TRF").await?);
     let form = json!({"channel": "email", "language": "en", "service": "TRF-S01", "subject": "Late", "description": "Late"});

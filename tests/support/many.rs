@@ -304,7 +304,9 @@ async fn clocks(
 }
 
 /// All pages of a list.
-async fn all<T>(list: impl AsyncFn(Option<PageRequest>) -> Result<(Vec<T>, String)>) -> Result<Vec<T>> {
+pub(crate) async fn all<T>(
+    list: impl AsyncFn(Option<PageRequest>) -> Result<(Vec<T>, String)>,
+) -> Result<Vec<T>> {
     let (mut found, mut token) = (Vec::new(), String::new());
     loop {
         let (page, next) = list(Some(PageRequest { size: 500, token })).await?;

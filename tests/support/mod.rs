@@ -106,7 +106,7 @@ pub(crate) fn asking(network: Network, credentials: &Credentials, who: &str) -> 
     let who = match who.strip_prefix("system:") {
         Some(tenant) => Who(format!("ApiKey {}", credentials.api_key), Some(tenant.to_owned())),
         None => {
-            let token = mint(&credentials.jwt(), &demo::person(who)?, Duration::from_secs(600))?;
+            let token = mint(&credentials.jwt(), &demo::person(who)?, TOKEN)?;
             Who(format!("Bearer {token}"), None)
         }
     };
@@ -164,6 +164,8 @@ pub(crate) async fn shown<T>(
     tokio::time::timeout(MOST, until_there).await.with_context(|| format!("never shown: {what}"))?
 }
 
+/// Tokens outlive every test, also one that moves the time on.
+const TOKEN: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// How long a test waits at most for what must happen.
 const MOST: Duration = Duration::from_secs(60);
 /// How often is asked whether something has happened: not so often that the asking holds it up.

@@ -12,7 +12,7 @@ use masar_runtime::Network;
 use masar_runtime::config::{Peers, Settings};
 use masar_testkit::{on_each_database, on_rabbit};
 
-use super::process::{Process, free_address};
+use super::process::{Process, Start, free_address};
 use super::{Asking, asking, connect, eventually};
 
 /// Runs a test with a database on PostgreSQL and a virtual host on RabbitMQ that are its own.
@@ -33,12 +33,23 @@ pub(crate) struct Set {
     pub(crate) file: PathBuf,
     network: Network,
     credentials: Credentials,
-    services: BTreeMap<&'static str, Vec<Process>>,
+    pub(crate) services: BTreeMap<&'static str, Vec<Process>>,
 }
 
 impl Set {
     /// Starts so many replicas of each service and waits until all are there.
     pub(crate) async fn start(folder: &Path, postgres: &str, amqp: &str, replicas: usize) -> Result<Self> {
+        Self::prepared(folder, postgres, amqp, replicas, &mut |_, _, _| {}).await
+    }
+
+    /// As `start`; before it starts, each process is prepared, known by its service and its number there.
+    pub(crate) async fn prepared(
+        folder: &Path,
+        postgres: &str,
+        amqp: &str,
+        replicas: usize,
+        prepare: &mut dyn FnMut(&'static str, usize, &mut Start),
+    ) -> Result<Self> {
         let mut addresses = BTreeMap::new();
         for service in platform::SERVICES {
             let free = std::iter::repeat_with(free_address).take(replicas);
@@ -61,7 +72,10 @@ impl Set {
             addresses.iter().flat_map(|(service, all)| all.iter().map(move |one| (*service, *one)))
         {
             let arguments = ["serve".into(), service.into(), "--config".into(), OsString::from(&file)];
-            services.entry(service).or_default().push(Process::start(address, &arguments)?);
+            let replicas = services.entry(service).or_default();
+            let mut start = Start::with(arguments.into());
+            prepare(service, replicas.len(), &mut start);
+            replicas.push(Process::start(address, start)?);
         }
         for (service, address) in
             addresses.into_iter().flat_map(|(service, all)| all.into_iter().map(move |one| (service, one)))
@@ -93,9 +107,8 @@ impl Set {
 
     /// SIGKILL to the first replica of each service.
     pub(crate) async fn kill_the_first_of_each(&mut self) -> Result<()> {
-        let first = self.services.values_mut().map(|replicas| replicas.remove(0));
-        for process in first.collect::<Vec<_>>() {
-            process.kill().await?;
+        for replicas in self.services.values_mut() {
+            replicas.remove(0).kill().await?;
         }
         Ok(())
     }
@@ -103,7 +116,7 @@ impl Set {
     /// SIGTERM to all; each ends well.
     pub(crate) async fn terminate(self) -> Result<()> {
         for (service, replicas) in self.services {
-            for process in replicas {
+            for mut process in replicas {
                 let code = process.terminate().await.context(service)?;
                 anyhow::ensure!(code == Some(0), "{service} ended with {code:?}");
             }

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use event::Event;
 pub use kept::{all_kept, keep, kept};
 pub use local::LocalTransport;
-pub use outbox::Outbox;
+pub use outbox::{Outbox, waiting};
 pub use parked::{Desk, Parked};
 pub use rabbit::RabbitTransport;
 pub use relay::Relay;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use masar_store::{insert_all, time};
-use sea_orm::{ActiveValue, ConnectionTrait};
+use masar_store::{Store, insert_all, time};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use tokio::sync::Notify;
 
 use crate::tables::outbox;
@@ -59,6 +59,15 @@ fn row(event: Event) -> outbox::ActiveModel {
         traceparent: ActiveValue::Set(event.traceparent),
         data: ActiveValue::Set(event.data.into()),
     }
+}
+
+/// How many events of a tenant wait in the outbox that stands in this database.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting(store: &Store, tenant: &str) -> Result<u64, Error> {
+    let waiting = outbox::Entity::find().filter(outbox::Column::Tenant.eq(tenant));
+    Ok(waiting.count(store.reader()).await?)
 }
 
 /// The event that a row keeps.

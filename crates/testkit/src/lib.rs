@@ -1,4 +1,5 @@
-//! What tests stand on: databases and brokers of their own, on every backend that the product supports.
+//! What tests stand on: databases and brokers of their own, on every backend that the product supports, and links to them
+//! that can be cut.
 //!
 //! SQLite is always there. The environment names the servers, which `make test` sees to:
 //!
@@ -7,6 +8,7 @@
 //! * `MASAR_TEST_RABBITMQCTL`: the command that controls this node, with its arguments if it needs any.
 
 mod database;
+mod link;
 mod rabbit;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -14,6 +16,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use futures::FutureExt;
 
 pub use database::{TestDatabase, count, databases, on_each_database};
+pub use link::{Link, State};
 pub use rabbit::{RabbitHost, close_connections, on_rabbit, rabbit};
 
 /// Runs a test, cleans up whatever became of it, and only then passes on its error or panic.

@@ -1,22 +1,22 @@
-//! What is parked on the bus, and what shall become of it: the desks of all consumers of this process.
+//! What waits or is parked on the bus, and what shall become of it: the outboxes and desks of all services of this process.
 
 use std::sync::Arc;
 
-use masar_bus::{Desk, Error, Parked};
+use masar_bus::{Desk, Error, Parked, waiting};
 use masar_proto::common::v1::PageResponse;
 use masar_proto::operations::v1 as api;
 use masar_proto::operations::v1::operations_service_server::{OperationsService, OperationsServiceServer};
 use masar_proto::{kinds, time};
 use masar_runtime::{Module, caller, refuse};
-use masar_store::page;
+use masar_store::{Store, page};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::json;
 
-/// The service over the desks of this process.
-pub(crate) fn module(desks: Vec<Desk>) -> Module {
-    let server = OperationsServiceServer::new(Api { desks: desks.into() });
+/// The service over the desks of this process, and the databases of its services with their outboxes.
+pub(crate) fn module(desks: Vec<Desk>, stores: Vec<(&'static str, Store)>) -> Module {
+    let server = OperationsServiceServer::new(Api { desks: desks.into(), stores: stores.into() });
     Module {
         name: "masar.operations.v1.OperationsService",
         routes: Arc::new(move |routes| {
@@ -28,6 +28,7 @@ pub(crate) fn module(desks: Vec<Desk>) -> Module {
 
 struct Api {
     desks: Arc<[Desk]>,
+    stores: Arc<[(&'static str, Store)]>,
 }
 
 impl Api {
@@ -118,6 +119,19 @@ impl OperationsService for Api {
             "a parked event was given up"
         );
         Ok(Response::new(api::DropParkedResponse { released: u32::try_from(released).unwrap_or(u32::MAX) }))
+    }
+
+    async fn list_outboxes(
+        &self,
+        request: Request<api::ListOutboxesRequest>,
+    ) -> Result<Response<api::ListOutboxesResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let mut outboxes = Vec::new();
+        for (service, store) in &*self.stores {
+            let waiting = waiting(store, &tenant).await.map_err(refusal)?;
+            outboxes.push(api::OutboxState { service: (*service).to_owned(), waiting });
+        }
+        Ok(Response::new(api::ListOutboxesResponse { outboxes }))
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::operations;
 
 /// The consumers of the bus and the services that each hears.
-pub(crate) const LINKS: &[(&str, &[&str])] = &[
+pub const LINKS: &[(&str, &[&str])] = &[
     (masar_intake::NAME, masar_intake::SOURCES),
     (masar_cases::NAME, masar_cases::SOURCES),
     (masar_routing::NAME, masar_routing::SOURCES),
@@ -92,23 +92,31 @@ impl House {
     async fn build(&self, services: &BTreeSet<&str>) -> Result<Vec<Module>> {
         let mut modules: Vec<Module> = Vec::new();
         let mut desks: Vec<Desk> = Vec::new();
+        let mut stores: Vec<(&'static str, Store)> = Vec::new();
         let mut intake = None;
         for service in SERVICES.into_iter().filter(|service| services.contains(service)) {
-            let (module, desk) = Box::pin(self.service(service, intake.as_ref())).await?;
+            let store = self.store(service).await?;
+            stores.push((service, store.clone()));
+            let (module, desk) = Box::pin(self.service(service, store, intake.as_ref())).await?;
             if service == masar_intake::NAME {
                 intake = Some(Peer::here(&module));
             }
             modules.push(module);
             desks.extend(desk);
         }
-        modules.push(operations::module(desks));
+        modules.push(operations::module(desks, stores));
         Ok(modules)
     }
 
-    async fn service(&self, service: &str, intake: Option<&Peer>) -> Result<(Module, Option<Desk>)> {
+    async fn service(
+        &self,
+        service: &str,
+        store: Store,
+        intake: Option<&Peer>,
+    ) -> Result<(Module, Option<Desk>)> {
         let Ground { settings, registry_files, clock, transport, .. } = &self.ground;
         let boxed = |error: BoxError| anyhow::Error::from_boxed(error);
-        let (store, transport, clock) = (self.store(service).await?, Arc::clone(transport), clock.clone());
+        let (transport, clock) = (Arc::clone(transport), clock.clone());
         let (catalog, doors) = (Arc::clone(&self.catalog), self.doors.clone());
         let (module, desk) = match service {
             masar_registry::NAME => {

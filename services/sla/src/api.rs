@@ -10,7 +10,7 @@ use masar_proto::common::v1::{Importance as ImportanceCode, PageResponse};
 use masar_proto::events::v1::Calendar as CalendarText;
 use masar_proto::sla::v1 as api;
 use masar_proto::sla::v1::sla_service_server::SlaService;
-use masar_proto::time;
+use masar_proto::{json, time};
 use masar_runtime::{caller, refuse};
 use masar_store::Store;
 use masar_store::time::from_db;
@@ -194,10 +194,10 @@ fn ledger(row: &Model, calendars: &Compiled) -> Result<Vec<api::LedgerEntry>, St
         };
         let after = clock.insert(after.map_err(unreadable)?);
         let due_at = Some(time::to_proto(after.due_at(calendars).map_err(unreadable)?));
-        let event = serde_json::to_value(&entry.event).map_err(|error| refuse::internal(&error))?;
-        let event = event["event"].as_str().unwrap_or_default().to_owned();
+        let kept = serde_json::to_value(&entry).map_err(|error| refuse::internal(&error))?;
+        let event = kept["event"].as_str().unwrap_or_default().to_owned();
         let (at, text) = (Some(time::to_proto(entry.at)), entry.event.to_string());
-        Ok(api::LedgerEntry { number, at, event, text, due_at })
+        Ok(api::LedgerEntry { number, at, event, text, due_at, entry: Some(json::to_struct(&kept)) })
     };
     (1..).zip(entries(row)?).map(line).collect()
 }
