@@ -19,6 +19,7 @@ pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<S
     windows(definition, &mut found);
     ladders(definition, &mut found);
     tasks(definition, &mut found);
+    children(definition, &mut found);
     words(definition, &mut found);
     found
 }
@@ -183,6 +184,25 @@ fn tasks(definition: &Definition, found: &mut Vec<String>) {
     for template in of_levels.filter_map(|level| level.template.as_ref()) {
         if !definition.templates.contains_key(template) {
             found.push(format!("the template `{template}` does not exist"));
+        }
+    }
+}
+
+/// What the system tries when a child has changed is its to do, and only under a condition: it is tried at every change.
+fn children(definition: &Definition, found: &mut Vec<String>) {
+    for action in &definition.on_child {
+        let ways: Vec<_> = definition.transitions.iter().filter(|way| way.action == *action).collect();
+        if ways.is_empty() {
+            found.push(format!("`on_child` names the action `{action}`, which does not exist"));
+        }
+        for way in ways {
+            if !way.roles.iter().any(|role| role.0 == SYSTEM) {
+                found.push(format!("`on_child` has the system do `{action}`, which names no role `system`"));
+            } else if way.guard.as_ref().is_none_or(|guard| !guard.contains("children")) {
+                found.push(format!(
+                    "`on_child` has the system do `{action}`, whose guard asks nothing about `children`"
+                ));
+            }
         }
     }
 }

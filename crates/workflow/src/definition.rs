@@ -41,6 +41,9 @@ pub struct Definition {
     pub states: BTreeMap<String, State>,
     /// The transitions, in the order in which they are tried.
     pub transitions: Vec<Transition>,
+    /// What the system tries when a child has changed; each must have a guard.
+    #[serde(default)]
+    pub on_child: Vec<String>,
     /// The clocks by code (section 4.3).
     #[serde(default)]
     pub clocks: BTreeMap<String, ClockRule>,
@@ -81,6 +84,9 @@ pub struct Begin {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
+    /// Its place among the sentences of the file, from 0: one that holds in several states is still one sentence.
+    #[serde(skip)]
+    pub sentence: usize,
     /// Code of the action.
     pub action: String,
     /// What people call it.
@@ -92,7 +98,7 @@ pub struct Transition {
     pub to: String,
     /// The roles of which the actor needs one.
     pub roles: BTreeSet<Role>,
-    /// A CEL condition over `case`, `actor` and `form`.
+    /// A CEL condition over `case`, `actor`, `form` and `children`.
     pub guard: Option<String>,
     /// What to tell people when the guard does not hold.
     pub otherwise: Option<BiText>,
@@ -133,12 +139,18 @@ pub enum Task {
         /// `customer`, `handler` or role codes.
         to: Vec<String>,
     },
-    /// Open a child case from the form of the transition.
+    /// Open child cases.
     Child {
         /// Its package.
         package: String,
         /// How it relates to this case.
         link: String,
+        /// A CEL expression over `case` and `form` that gives a list: each of its rows has a child.
+        each: Option<String>,
+        /// The fields of the child's opening form: a field of the row or of the form, or `=` and a CEL expression over
+        /// `case`, `form` and `row`. Without any the child begins with the form of the transition.
+        #[serde(default)]
+        with: BTreeMap<String, String>,
     },
 }
 
@@ -291,7 +303,8 @@ impl Definition {
             Some(category) => category.parse().ok().map(Some),
             None => (word == "any").then_some(None),
         };
-        for transition in &mut self.transitions {
+        for (sentence, transition) in self.transitions.iter_mut().enumerate() {
+            transition.sentence = sentence;
             let (words, mut states): (BTreeSet<_>, BTreeSet<_>) =
                 std::mem::take(&mut transition.from).into_iter().partition(|from| category(from).is_some());
             let wanted: Vec<Option<StateCategory>> = words.iter().filter_map(|word| category(word)).collect();

@@ -10,8 +10,12 @@ use crate::Error;
 /// The names that an expression may use.
 type Names = &'static [&'static str];
 
-/// What the condition of a transition or a clock may use.
-pub(crate) const GUARD: Names = &["case", "actor", "form"];
+/// What the condition of a transition may use.
+pub(crate) const GUARD: Names = &["case", "actor", "form", "children"];
+/// What the condition of a clock may use.
+pub(crate) const CLOCK: Names = &["case", "form"];
+/// What the form of a child may use; `row` is what there is a child for.
+pub(crate) const CHILD: Names = &["case", "form", "row"];
 /// What a routing rule may use.
 pub(crate) const ROUTING: Names = &["case", "service", "category"];
 /// What a fact may use.
@@ -65,6 +69,11 @@ impl Expression {
             _ => return None,
         };
         Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// What it gives; none when a field that it needs is missing.
+    pub(crate) fn json(&self, facts: &Value) -> Option<Value> {
+        self.value(facts)?.json().ok()
     }
 
     fn value(&self, facts: &Value) -> Option<CelValue> {

@@ -6,6 +6,7 @@
 mod case;
 mod catalog;
 mod check;
+mod children;
 mod decide;
 mod definition;
 mod effect;
@@ -17,11 +18,13 @@ mod graph;
 mod ladder;
 mod package;
 mod routing;
+mod scenario;
 #[cfg(test)]
 mod tests;
 
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, scenarios, shipped_scenarios};
+pub use children::Child;
 pub use decide::{Availability, Command, Opening, Refusal, Situation, Violation, available, decide};
 pub use definition::{
     Begin, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
@@ -33,3 +36,4 @@ pub use graph::graph;
 pub use ladder::{CUSTOMER, Climb, LadderStep, climb};
 pub use package::{Package, Source};
 pub use routing::{Routed, Tried};
+pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
