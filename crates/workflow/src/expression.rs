@@ -1,5 +1,7 @@
 //! The CEL expressions of a package: compiled once, asked for every case.
 
+mod names;
+
 use std::sync::Arc;
 
 use cel::{Context, Env, Program, Value as CelValue};
@@ -40,12 +42,9 @@ impl Expression {
         };
         let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
         // CEL has no static checks of its own: a misspelt name would only show on the first case.
-        let references = program.references();
-        let variables = references.variables();
-        let unknown: Vec<_> =
-            variables.iter().filter(|name| !names.contains(name)).map(|name| (*name).to_owned()).collect();
-        let used = names.iter().copied().filter(|name| variables.contains(name)).collect();
-        drop(references);
+        let free = names::free(program.expression());
+        let used: Vec<&'static str> = names.iter().copied().filter(|name| free.contains(*name)).collect();
+        let unknown: Vec<_> = free.into_iter().filter(|name| !names.contains(&name.as_str())).collect();
         if unknown.is_empty() {
             return Ok(Self { program, used, env: Arc::clone(env) });
         }

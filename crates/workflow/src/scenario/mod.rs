@@ -124,7 +124,7 @@ fn take(world: &mut World<'_>, step: &Step) -> Result<(), String> {
             }?;
             world.problem()
         }
-        (None, Some(child)) => world.change_child(child, step.becomes.as_deref().unwrap_or_default()),
+        (None, Some(child)) => world.change_child(child, step),
         (None, None) if step.at.is_some() || step.after.is_some() => Ok(()),
         _ => {
             Err("a step says `does`, or `child` and `becomes`, or only when it is: `at` or `after`"

@@ -132,6 +132,8 @@ pub(super) struct Step {
     pub(super) child: Option<String>,
     /// The state that the child reaches.
     pub(super) becomes: Option<String>,
+    /// What is known of the child then, as its package's facts say.
+    pub(super) knows: BTreeMap<String, String>,
     /// What must be then.
     pub(super) expect: Option<Spanned<Expect>>,
 }

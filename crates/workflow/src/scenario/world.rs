@@ -135,7 +135,8 @@ impl<'a> World<'a> {
     }
 
     /// A child changes, and the system does what the package says of that.
-    pub(super) fn change_child(&mut self, child: &str, becomes: &str) -> Result<(), String> {
+    pub(super) fn change_child(&mut self, child: &str, step: &Step) -> Result<(), String> {
+        let becomes = step.becomes.as_deref().unwrap_or_default();
         let (package, number) = child.split_once(' ').unwrap_or((child, "1"));
         let number: usize = number.parse().map_err(|_| format!("`{number}` is no number of a child"))?;
         let known = (self.lookup)(package);
@@ -147,6 +148,7 @@ impl<'a> World<'a> {
         let found = found.ok_or_else(|| format!("there is no child `{child}`"))?;
         becomes.clone_into(&mut found.state);
         found.category = state.category;
+        found.facts.extend(step.knows.clone());
         for action in self.package.definition().on_child.clone() {
             self.system(action);
         }
