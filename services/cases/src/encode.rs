@@ -124,8 +124,7 @@ pub(crate) fn changed(row: &case::Model, case: &Case, event: &CaseEvent, from_st
 
 fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
     let at = |at| Some(time::to_proto(from_db(at)));
-    let customer =
-        case.forms.get("intake").and_then(|form| form.get("customer")).cloned().unwrap_or_default();
+    let customer = case.forms.values().find_map(|form| form.get("customer")).cloned().unwrap_or_default();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let contact = customer.get("contact").cloned().unwrap_or_default();
     CaseSnapshot {
