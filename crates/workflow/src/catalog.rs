@@ -102,6 +102,12 @@ impl Catalog {
         self.0.values().flat_map(BTreeMap::values).flat_map(|package| package.windows())
     }
 
+    /// True when a package in force sends cases to a desk of this code, or puts them on its list.
+    #[must_use]
+    pub fn names_desk(&self, code: &str) -> bool {
+        self.packages().any(|package| package.definition().desks().any(|desk| desk == code))
+    }
+
     /// The newest version of every package.
     pub fn packages(&self) -> impl Iterator<Item = &Arc<Package>> {
         self.0.values().filter_map(|versions| versions.last_key_value().map(|(_, package)| package))

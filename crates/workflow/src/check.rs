@@ -6,6 +6,7 @@ use masar_clock::Mark;
 use masar_domain::{BiText, Importance, Role, StateCategory};
 
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
+use crate::definition::ADD_TO_QUEUE;
 use crate::{Begin, CUSTOMER, ClockKind, Definition, Moments, SYSTEM, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
@@ -31,6 +32,7 @@ fn words(definition: &Definition, found: &mut Vec<String>) {
             found.push(format!("{place} names the role `{role}`, which does not exist"));
         }
     };
+    definition.opened_by.iter().for_each(|name| role("`opened_by`".to_owned(), &name.0, &[]));
     for transition in &definition.transitions {
         let place = format!("transition `{}`", transition.action);
         transition.roles.iter().for_each(|name| role(place.clone(), &name.0, &[]));
@@ -162,7 +164,7 @@ fn ladders(definition: &Definition, found: &mut Vec<String>) {
             if !codes.insert(&level.level) {
                 found.push(format!("the ladder of `{clock}` has the level {} twice", level.level));
             }
-            let known = |action: &&String| *action == "require_reason" || action.starts_with("add_to_queue:");
+            let known = |action: &&String| *action == "require_reason" || action.starts_with(ADD_TO_QUEUE);
             for action in level.actions.iter().filter(|action| !known(action)) {
                 found.push(format!("level {} of the ladder of `{clock}` does `{action}`: use require_reason or add_to_queue:QUEUE", level.level));
             }

@@ -7,6 +7,10 @@ use masar_domain::{BiText, Role, StateCategory};
 use masar_worktime::Target;
 use serde::Deserialize;
 
+use crate::Refusal;
+
+/// What a level does that puts the case on the list of a queue.
+pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
 /// Where a transition leads that changes no state.
 const SAME: &str = "same";
 
@@ -24,6 +28,9 @@ pub struct Definition {
     pub label: BiText,
     /// The form that opens a case.
     pub opening_form: String,
+    /// The roles that may open a case by themselves; children are opened by those who may do what asks for them.
+    #[serde(default = "openers")]
+    pub opened_by: BTreeSet<Role>,
     /// The closed state of cases that were over before they came to us; without it none such can be brought in.
     pub historical_end: Option<String>,
     /// What is known of a case, and the field of the opening form that says it, or `=` and a CEL expression over `form`:
@@ -55,6 +62,13 @@ pub struct Definition {
     /// What people are told.
     #[serde(default)]
     pub templates: BTreeMap<String, Template>,
+}
+
+/// Whoever brings in what customers say.
+fn openers() -> BTreeSet<Role> {
+    ["customer", "intake_agent", "partner", "tenant_admin", "triage_officer"]
+        .map(|role| Role(role.to_owned()))
+        .into()
 }
 
 /// A state of the machine (E03).
@@ -324,6 +338,17 @@ impl Definition {
             .collect();
     }
 
+    /// May somebody with these roles open a case?
+    ///
+    /// # Errors
+    /// `Role` with those of which one is needed.
+    pub fn may_open(&self, roles: &BTreeSet<Role>) -> Result<(), Refusal> {
+        match self.opened_by.is_disjoint(roles) {
+            true => Err(Refusal::Role { needed: self.opened_by.iter().cloned().collect() }),
+            false => Ok(()),
+        }
+    }
+
     /// The codes of all states in which a case may begin, the initial one first.
     pub fn beginnings(&self) -> impl Iterator<Item = &str> {
         self.initial().into_iter().chain(self.begin.iter().map(|begin| begin.state.as_str()))
@@ -345,6 +370,17 @@ impl Definition {
     #[must_use]
     pub fn awaits(&self, template: &str) -> bool {
         self.clocks.values().any(|clock| clock.stop.messages.contains(template))
+    }
+
+    /// The desks that it names; departments, which a rule computes, are none of them.
+    pub(crate) fn desks(&self) -> impl Iterator<Item = &str> {
+        let routing = &self.routing;
+        let rules =
+            routing.rules.iter().map(|rule| rule.queue.as_str()).filter(|queue| !queue.starts_with('='));
+        let levels = self.ladders.values().flat_map(|ladder| &ladder.levels);
+        let listed =
+            levels.flat_map(|level| &level.actions).filter_map(|action| action.strip_prefix(ADD_TO_QUEUE));
+        rules.chain([routing.otherwise.as_str()]).chain(listed)
     }
 
     /// The names of all counters, which begin at zero.

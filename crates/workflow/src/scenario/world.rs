@@ -61,7 +61,8 @@ impl<'a> World<'a> {
         let form = book.form(&said.form, &said.with)?;
         let opening = Opening { case_id: CaseId(uuid()), historical: said.historical, form };
         let actor = Actor { id: said.by.clone(), roles: [Role(said.by.clone())].into(), department: None };
-        let event = package.open(opening, &actor, now);
+        let opened = package.definition().may_open(&actor.roles);
+        let event = opened.and_then(|()| package.open(opening, &actor, now));
         let event =
             event.map_err(|refusal| format!("the opening was refused with {}: {refusal}", refusal.code()))?;
         let mut world = Self {
