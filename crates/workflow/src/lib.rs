@@ -11,6 +11,7 @@ mod decide;
 mod definition;
 mod effect;
 mod error;
+mod explain;
 mod expression;
 mod fact;
 mod form;
@@ -32,6 +33,7 @@ pub use definition::{
 };
 pub use effect::{ClockEffect, ClockOperation, Effect};
 pub use error::Error;
+pub use explain::explain;
 pub use graph::graph;
 pub use ladder::{CUSTOMER, Climb, LadderStep, climb};
 pub use package::{Package, Source};

@@ -2,6 +2,7 @@
 
 mod action;
 mod complaint;
+mod explain;
 mod scenarios;
 
 use std::collections::{BTreeMap, BTreeSet};

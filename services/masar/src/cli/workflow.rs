@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use masar_domain::Language;
-use masar_workflow::{Catalog, Outcome, Package, Source, Trial, graph, scenarios, shipped_scenarios, trial};
+use masar_workflow::{
+    Catalog, Outcome, Package, Source, Trial, explain, graph, scenarios, shipped_scenarios, trial,
+};
 use serde_json::{Value, json};
 
 use super::{Answer, Unsuccessful, table};
@@ -30,6 +32,14 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0, value_name = "PERCENT")]
         coverage: usize,
     },
+    /// Say a package in plain sentences: states, who may do what under which condition, clocks, ladders.
+    Explain {
+        /// The folder with `workflow.yaml` and `forms/`.
+        folder: PathBuf,
+        /// The language of the sentences: `ar` or `en`.
+        #[arg(long, alias = "lang", default_value_t = Language::En)]
+        language: Language,
+    },
     /// Draw a package as a Mermaid state diagram.
     Graph {
         /// The folder with `workflow.yaml` and `forms/`.
@@ -46,6 +56,10 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
         Command::List => Ok(list(&Catalog::shipped()?)),
         Command::Check { folder } => Ok(summary(&load(&folder)?)),
         Command::Test { folders, coverage } => test(&folders, coverage),
+        Command::Explain { folder, language } => {
+            let said = explain(load(&folder)?.definition(), language);
+            Ok(Answer { json: json!({"sentences": said}), table: said })
+        }
         Command::Graph { folder, language } => {
             let drawing = graph(load(&folder)?.definition(), language);
             Ok(Answer { json: json!({"mermaid": drawing}), table: drawing })
