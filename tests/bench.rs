@@ -9,7 +9,8 @@ use support::process::masar;
 
 #[tokio::test]
 async fn a_bench_says_which_share_of_the_limit_it_reached() -> Result<()> {
-    figures("intake", &["rate_per_second", "limit_per_second", "ratio", "p50_ms", "p99_ms", "alone_p50_ms"]).await
+    figures("intake", &["rate_per_second", "limit_per_second", "ratio", "p50_ms", "p99_ms", "alone_p50_ms"])
+        .await
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod ledger;
 mod mark;
 mod meter;
 mod questions;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -18,3 +19,4 @@ pub use clock::{Breach, BreachCause, Clock, Pause, Phase, Verdict};
 pub use error::Error;
 pub use ledger::{Entry, Event};
 pub use mark::{Mark, MarkDue};
+pub use run::{Run, Standing};

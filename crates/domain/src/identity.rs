@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Language;
+
 /// The code of a government entity, which is the tenant (`DEMO-MUN`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -29,49 +31,67 @@ impl Role {
     /// Roles that reach only as far as the person's own service centre.
     const OF_A_CENTRE: &'static [&'static str] = &["centre_manager"];
 
-    /// Every role (section 5): what is none of these is misspelt.
-    const KNOWN: &'static [&'static str] = &[
-        "ambassador",
-        "analyst",
-        "assessor",
-        "auditor",
-        "case_handler",
-        "centre_manager",
-        "contract_owner",
-        "customer",
-        "cx_member",
-        "cx_secretary",
-        "department_director",
-        "department_manager",
-        "group_leader",
-        "head_of_entity",
-        "independent_reviewer",
-        "intake_agent",
-        "is_director",
-        "lead_assessor",
-        "ops_monitor",
-        "oversight_officer",
-        "package_admin",
-        "partner",
-        "pioneer",
-        "pqi_director",
-        "pr_director",
-        "privacy_officer",
-        "programme_manager",
-        "provider_user",
-        "qc_reviewer",
-        "service_owner",
-        "system",
-        "tenant_admin",
-        "trainee",
-        "trainer",
-        "triage_officer",
+    /// Every role (section 5) with what people call it: what is none of these is misspelt.
+    const KNOWN: &'static [(&'static str, &'static str, &'static str)] = &[
+        ("ambassador", "سفير جودة الخدمات", "ambassador"),
+        ("analyst", "المحلل", "analyst"),
+        ("assessor", "المقيّم", "assessor"),
+        ("auditor", "المدقق", "auditor"),
+        ("case_handler", "موظف الإدارة المختصة", "case handler"),
+        ("centre_manager", "مدير مركز خدمة المتعاملين", "centre manager"),
+        ("contract_owner", "مالك العقد", "contract owner"),
+        ("customer", "المتعامل", "customer"),
+        ("cx_member", "عضو فريق عمل تجربة المتعاملين", "member of the customer experience team"),
+        ("cx_secretary", "مقرر فريق عمل تجربة المتعاملين", "secretary of the customer experience team"),
+        ("department_director", "مدير الإدارة", "director of the department"),
+        ("department_manager", "رئيس القسم", "department manager"),
+        ("group_leader", "قائد المجموعة", "group leader"),
+        ("head_of_entity", "رئيس الجهة الحكومية", "head of the entity"),
+        ("independent_reviewer", "المراجع المستقل", "independent reviewer"),
+        ("intake_agent", "موظف مركز الاتصال", "intake agent"),
+        ("is_director", "مدير إدارة نظم المعلومات", "director of information systems"),
+        ("lead_assessor", "رئيس المقيّمين", "lead assessor"),
+        ("ops_monitor", "مراقب مستويات الخدمة", "operations monitor"),
+        ("oversight_officer", "موظف الديوان", "oversight officer"),
+        ("package_admin", "مسؤول الحزم", "package administrator"),
+        ("partner", "شريك", "partner"),
+        ("pioneer", "رائد تطوير الخدمات", "pioneer"),
+        (
+            "pqi_director",
+            "مدير إدارة التخطيط والجودة والابتكار",
+            "director of planning, quality and innovation",
+        ),
+        ("pr_director", "مدير إدارة العلاقات العامة والاتصال", "director of public relations"),
+        ("privacy_officer", "مسؤول حماية البيانات", "privacy officer"),
+        ("programme_manager", "مدير برنامج السفراء", "programme manager"),
+        ("provider_user", "مزود الخدمة", "provider"),
+        ("qc_reviewer", "مراقب الجودة", "quality reviewer"),
+        ("service_owner", "مالك الخدمة", "service owner"),
+        ("system", "النظام", "the system"),
+        ("tenant_admin", "مسؤول النظام", "administrator of the entity"),
+        ("trainee", "متدرب", "trainee"),
+        ("trainer", "مدرب", "trainer"),
+        ("triage_officer", "موظف العلاقات العامة والاتصال", "triage officer"),
     ];
 
     /// True when there is such a role.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        Self::KNOWN.contains(&self.0.as_str())
+        self.known().is_some()
+    }
+
+    /// What people call it; its code where there is no such role.
+    #[must_use]
+    pub fn label(&self, language: Language) -> &str {
+        match (self.known(), language) {
+            (Some((_, arabic, _)), Language::Ar) => arabic,
+            (Some((_, _, english)), Language::En) => english,
+            (None, _) => &self.0,
+        }
+    }
+
+    fn known(&self) -> Option<&'static (&'static str, &'static str, &'static str)> {
+        Self::KNOWN.iter().find(|(code, ..)| *code == self.0)
     }
 
     /// True when the role may act only on cases of its holder's department.

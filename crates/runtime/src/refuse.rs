@@ -82,7 +82,8 @@ fn with_info(code: Code, reason: &str, message: impl Into<String>) -> Status {
 /// now.
 #[must_use]
 pub fn rejection(status: &Status) -> Option<Rejection> {
-    let all = [Code::Internal, Code::Unavailable, Code::ResourceExhausted, Code::Unauthenticated, Code::Unknown];
+    let all =
+        [Code::Internal, Code::Unavailable, Code::ResourceExhausted, Code::Unauthenticated, Code::Unknown];
     if all.contains(&status.code()) {
         return None;
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use masar_domain::{CaseId, Importance, Role, StateCategory};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::decide::ENDED_ELSEWHERE;
 use crate::{ClockEffect, ClockOperation, Effect};
@@ -22,6 +22,14 @@ pub struct Actor {
     pub roles: BTreeSet<Role>,
     /// The department of a person who belongs to one.
     pub department: Option<String>,
+}
+
+impl Actor {
+    /// The system, which acts when a clock says so.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { id: SYSTEM.to_owned(), roles: [Role(SYSTEM.to_owned())].into(), department: None }
+    }
 }
 
 /// A case: the fold of its events.
@@ -47,6 +55,9 @@ pub struct Case {
     pub forms: BTreeMap<String, Value>,
     /// The counters of the package.
     pub counts: BTreeMap<String, i64>,
+    /// How many children of each package it has asked for.
+    #[serde(default)]
+    pub asked: BTreeMap<String, u32>,
     /// Who did what, oldest first; separation of duties reads it (E13).
     pub history: Vec<Step>,
 }
@@ -62,6 +73,16 @@ impl Case {
     #[must_use]
     pub fn department(&self) -> Option<&str> {
         self.fact("department")
+    }
+
+    /// What routing rules may read of it.
+    #[must_use]
+    pub fn routing_facts(&self) -> Value {
+        let mut facts = json!({"state": self.state, "counts": self.counts});
+        if let Value::Object(facts) = &mut facts {
+            facts.extend(self.facts.iter().map(|(name, fact)| (name.clone(), json!(fact))));
+        }
+        facts
     }
 
     /// Its degree of importance; medium until somebody says otherwise (CMP-11).
@@ -143,6 +164,7 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         clocks: BTreeSet::new(),
         forms: BTreeMap::new(),
         counts: BTreeMap::new(),
+        asked: BTreeMap::new(),
         history: Vec::new(),
     });
     (case.state, case.category) = event.to.clone();
@@ -165,6 +187,9 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         case.handler = Some(event.actor.clone());
     }
     for effect in &event.effects {
+        if let Effect::Child { package, .. } = effect {
+            *case.asked.entry(package.clone()).or_default() += 1;
+        }
         let Effect::Clock(ClockEffect { clock, operation }) = effect else { continue };
         match operation {
             ClockOperation::Start { .. } => case.clocks.insert(clock.clone()),

@@ -102,6 +102,12 @@ impl Catalog {
         self.0.values().flat_map(BTreeMap::values).flat_map(|package| package.windows())
     }
 
+    /// True when a package in force sends cases to a desk of this code, or puts them on its list.
+    #[must_use]
+    pub fn names_desk(&self, code: &str) -> bool {
+        self.packages().any(|package| package.definition().desks().any(|desk| desk == code))
+    }
+
     /// The newest version of every package.
     pub fn packages(&self) -> impl Iterator<Item = &Arc<Package>> {
         self.0.values().filter_map(|versions| versions.last_key_value().map(|(_, package)| package))
@@ -114,6 +120,39 @@ fn number(version: &str) -> Result<Vec<u32>, Error> {
     parts.map_err(|_| {
         Error::Catalog(format!("`{version}` is no version: write numbers and points, such as 1.0.0"))
     })
+}
+
+/// The texts of the scenarios of a package that the product brings, by the name of their file.
+#[must_use]
+pub fn shipped_scenarios(package: &str) -> BTreeMap<String, String> {
+    let folder = SHIPPED.get_dir(Path::new(package).join("scenarios"));
+    let files = folder.into_iter().flat_map(|folder| folder.files());
+    let text = |file: &include_dir::File<'_>| {
+        Some((file.path().file_name()?.to_str()?.to_owned(), file.contents_utf8()?.to_owned()))
+    };
+    files.filter_map(text).collect()
+}
+
+/// The texts of `scenarios/*.yaml` in the folder of a package, by the name of their file; none where there is no such
+/// folder.
+///
+/// # Errors
+/// What the file system says.
+pub fn scenarios(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    let folder = folder.join("scenarios");
+    if !folder.is_dir() {
+        return Ok(BTreeMap::new());
+    }
+    let mut texts = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "yaml")
+            && let Some(name) = path.file_name()
+        {
+            texts.insert(name.to_string_lossy().into_owned(), fs::read_to_string(&path)?);
+        }
+    }
+    Ok(texts)
 }
 
 impl Source {

@@ -6,6 +6,7 @@ use masar_clock::Mark;
 use masar_domain::{BiText, Importance, Role, StateCategory};
 
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
+use crate::definition::ADD_TO_QUEUE;
 use crate::{Begin, CUSTOMER, ClockKind, Definition, Moments, SYSTEM, Task};
 
 /// Everything that is wrong with a machine, in sentences; empty when it can be used.
@@ -19,6 +20,7 @@ pub(crate) fn findings(definition: &Definition, forms: &BTreeSet<&str>) -> Vec<S
     windows(definition, &mut found);
     ladders(definition, &mut found);
     tasks(definition, &mut found);
+    children(definition, &mut found);
     words(definition, &mut found);
     found
 }
@@ -30,6 +32,7 @@ fn words(definition: &Definition, found: &mut Vec<String>) {
             found.push(format!("{place} names the role `{role}`, which does not exist"));
         }
     };
+    definition.opened_by.iter().for_each(|name| role("`opened_by`".to_owned(), &name.0, &[]));
     for transition in &definition.transitions {
         let place = format!("transition `{}`", transition.action);
         transition.roles.iter().for_each(|name| role(place.clone(), &name.0, &[]));
@@ -161,7 +164,7 @@ fn ladders(definition: &Definition, found: &mut Vec<String>) {
             if !codes.insert(&level.level) {
                 found.push(format!("the ladder of `{clock}` has the level {} twice", level.level));
             }
-            let known = |action: &&String| *action == "require_reason" || action.starts_with("add_to_queue:");
+            let known = |action: &&String| *action == "require_reason" || action.starts_with(ADD_TO_QUEUE);
             for action in level.actions.iter().filter(|action| !known(action)) {
                 found.push(format!("level {} of the ladder of `{clock}` does `{action}`: use require_reason or add_to_queue:QUEUE", level.level));
             }
@@ -183,6 +186,25 @@ fn tasks(definition: &Definition, found: &mut Vec<String>) {
     for template in of_levels.filter_map(|level| level.template.as_ref()) {
         if !definition.templates.contains_key(template) {
             found.push(format!("the template `{template}` does not exist"));
+        }
+    }
+}
+
+/// What the system tries when a child has changed is its to do, and only under a condition: it is tried at every change.
+fn children(definition: &Definition, found: &mut Vec<String>) {
+    for action in &definition.on_child {
+        let ways: Vec<_> = definition.transitions.iter().filter(|way| way.action == *action).collect();
+        if ways.is_empty() {
+            found.push(format!("`on_child` names the action `{action}`, which does not exist"));
+        }
+        for way in ways {
+            if !way.roles.iter().any(|role| role.0 == SYSTEM) {
+                found.push(format!("`on_child` has the system do `{action}`, which names no role `system`"));
+            } else if way.guard.as_ref().is_none_or(|guard| !guard.contains("children")) {
+                found.push(format!(
+                    "`on_child` has the system do `{action}`, whose guard asks nothing about `children`"
+                ));
+            }
         }
     }
 }

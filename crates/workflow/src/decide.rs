@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use masar_domain::{BiText, CaseId, Role, StateCategory};
 use serde_json::{Value, json};
 
+use crate::children::children_facts;
 use crate::expression::Scope;
-use crate::{Actor, Case, CaseEvent, Change, Definition, Package, Transition};
+use crate::{Actor, Case, CaseEvent, Change, Child, Definition, Package, Transition};
 
 /// The action of the first event of every case.
 pub(crate) const OPEN: &str = "open";
@@ -34,6 +35,8 @@ pub struct Situation<'a> {
     pub at: Timestamp,
     /// The due times of the last runs of the clocks that [`Package::windows`] names, as far as they are known.
     pub windows: &'a BTreeMap<String, Timestamp>,
+    /// What is known of the children of the case.
+    pub children: &'a [Child],
 }
 
 /// What a case begins with.
@@ -135,6 +138,24 @@ pub struct Availability {
     pub refusal: Option<Refusal>,
 }
 
+impl Refusal {
+    /// The stable code by which programs and scenarios know it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "VERSION",
+            Self::Action { .. } => "ACTION",
+            Self::Role { .. } => "ROLE",
+            Self::Department { .. } => "DEPARTMENT",
+            Self::SeparationOfDuties { .. } => "SEPARATION_OF_DUTIES",
+            Self::Window { .. } => "WINDOW",
+            Self::Guard { .. } => "GUARD",
+            Self::Reason => "REASON",
+            Self::Form(_) => "FORM",
+        }
+    }
+}
+
 impl Package {
     /// Opens a case.
     ///
@@ -162,7 +183,7 @@ impl Package {
             facts,
             effects: Vec::new(),
         };
-        Ok(self.with_effects(None, event, &definition.opening_effects))
+        Ok(self.with_effects(None, event, &definition.opening_effects, self.opening_children()))
     }
 
     /// Ends a case that was over before it came to us: what was promised is taken as done at that time. `None` where the
@@ -182,7 +203,7 @@ impl Package {
             facts: BTreeMap::new(),
             effects: Vec::new(),
         };
-        Some(self.with_effects(Some(case), event, &[]))
+        Some(self.with_effects(Some(case), event, &[], &[]))
     }
 }
 
@@ -197,10 +218,21 @@ pub fn decide(
     actor: &Actor,
     situation: Situation<'_>,
 ) -> Result<CaseEvent, Refusal> {
+    decided(package, case, command, actor, situation).map(|(_, event)| event)
+}
+
+/// As [`decide`], with the place of the transition in the package.
+pub(crate) fn decided(
+    package: &Package,
+    case: &Case,
+    command: &Command,
+    actor: &Actor,
+    situation: Situation<'_>,
+) -> Result<(usize, CaseEvent), Refusal> {
     if let Some(expected) = command.expected_version.filter(|expected| *expected != case.version) {
         return Err(Refusal::Version { expected, current: case.version });
     }
-    let scope = guard_scope(case, actor, command.form.as_ref());
+    let scope = guard_scope(case, actor, command.form.as_ref(), situation.children);
     let (index, transition) = permitted(package, case, &command.action, actor, situation, &scope)?;
     let reason = command.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if transition.reason && reason.is_none() {
@@ -225,7 +257,7 @@ pub fn decide(
         form,
         change: Change::Moved { count: transition.count.clone() },
     };
-    Ok(package.with_effects(Some(case), event, &transition.effects))
+    Ok((index, package.with_effects(Some(case), event, &transition.effects, package.children_of(index))))
 }
 
 /// What the actor may do with the case now, and why not the rest; one line for each action of the state.
@@ -236,7 +268,7 @@ pub fn available(
     actor: &Actor,
     situation: Situation<'_>,
 ) -> Vec<Availability> {
-    let scope = guard_scope(case, actor, None);
+    let scope = guard_scope(case, actor, None, situation.children);
     let mut lines: Vec<Availability> = Vec::new();
     for (_, transition) in of_state(package.definition(), case) {
         if lines.iter().any(|line| line.action == transition.action) {
@@ -255,16 +287,23 @@ pub fn available(
 
 /// A case as conditions see it.
 pub(crate) fn case_facts(case: &Case) -> Value {
-    let mut facts = json!({"state": case.state, "forms": case.forms, "counts": case.counts});
-    if let Value::Object(facts) = &mut facts {
-        facts.extend(case.facts.iter().map(|(name, fact)| (name.clone(), json!(fact))));
-    }
+    let mut facts = case.routing_facts();
+    (facts["id"], facts["forms"]) = (json!(case.id), json!(case.forms));
     facts
 }
 
 /// What guards may ask about.
-fn guard_scope<'a>(case: &'a Case, actor: &'a Actor, form: Option<&'a Value>) -> Scope<'a> {
-    Scope::default().with("case", || case_facts(case)).with("actor", move || actor).with("form", move || form)
+fn guard_scope<'a>(
+    case: &'a Case,
+    actor: &'a Actor,
+    form: Option<&'a Value>,
+    children: &'a [Child],
+) -> Scope<'a> {
+    Scope::default()
+        .with("case", || case_facts(case))
+        .with("actor", move || actor)
+        .with("form", move || form)
+        .with("children", || children_facts(case, children))
 }
 
 /// The first transition of the action that the actor may do, and its place in the package.

@@ -7,6 +7,10 @@ use masar_domain::{BiText, Role, StateCategory};
 use masar_worktime::Target;
 use serde::Deserialize;
 
+use crate::Refusal;
+
+/// What a level does that puts the case on the list of a queue.
+pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
 /// Where a transition leads that changes no state.
 const SAME: &str = "same";
 
@@ -24,6 +28,9 @@ pub struct Definition {
     pub label: BiText,
     /// The form that opens a case.
     pub opening_form: String,
+    /// The roles that may open a case by themselves; children are opened by those who may do what asks for them.
+    #[serde(default = "openers")]
+    pub opened_by: BTreeSet<Role>,
     /// The closed state of cases that were over before they came to us; without it none such can be brought in.
     pub historical_end: Option<String>,
     /// What is known of a case, and the field of the opening form that says it, or `=` and a CEL expression over `form`:
@@ -41,6 +48,9 @@ pub struct Definition {
     pub states: BTreeMap<String, State>,
     /// The transitions, in the order in which they are tried.
     pub transitions: Vec<Transition>,
+    /// What the system tries when a child has changed; each must have a guard.
+    #[serde(default)]
+    pub on_child: Vec<String>,
     /// The clocks by code (section 4.3).
     #[serde(default)]
     pub clocks: BTreeMap<String, ClockRule>,
@@ -52,6 +62,13 @@ pub struct Definition {
     /// What people are told.
     #[serde(default)]
     pub templates: BTreeMap<String, Template>,
+}
+
+/// Whoever brings in what customers say.
+fn openers() -> BTreeSet<Role> {
+    ["customer", "intake_agent", "partner", "tenant_admin", "triage_officer"]
+        .map(|role| Role(role.to_owned()))
+        .into()
 }
 
 /// A state of the machine (E03).
@@ -81,6 +98,9 @@ pub struct Begin {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
+    /// Its place among the sentences of the file, from 0: one that holds in several states is still one sentence.
+    #[serde(skip)]
+    pub sentence: usize,
     /// Code of the action.
     pub action: String,
     /// What people call it.
@@ -92,7 +112,7 @@ pub struct Transition {
     pub to: String,
     /// The roles of which the actor needs one.
     pub roles: BTreeSet<Role>,
-    /// A CEL condition over `case`, `actor` and `form`.
+    /// A CEL condition over `case`, `actor`, `form` and `children`.
     pub guard: Option<String>,
     /// What to tell people when the guard does not hold.
     pub otherwise: Option<BiText>,
@@ -133,12 +153,18 @@ pub enum Task {
         /// `customer`, `handler` or role codes.
         to: Vec<String>,
     },
-    /// Open a child case from the form of the transition.
+    /// Open child cases.
     Child {
         /// Its package.
         package: String,
         /// How it relates to this case.
         link: String,
+        /// A CEL expression over `case` and `form` that gives a list: each of its rows has a child.
+        each: Option<String>,
+        /// The fields of the child's opening form: a field of the row or of the form, or `=` and a CEL expression over
+        /// `case`, `form` and `row`. Without any the child begins with the form of the transition.
+        #[serde(default)]
+        with: BTreeMap<String, String>,
     },
 }
 
@@ -291,7 +317,8 @@ impl Definition {
             Some(category) => category.parse().ok().map(Some),
             None => (word == "any").then_some(None),
         };
-        for transition in &mut self.transitions {
+        for (sentence, transition) in self.transitions.iter_mut().enumerate() {
+            transition.sentence = sentence;
             let (words, mut states): (BTreeSet<_>, BTreeSet<_>) =
                 std::mem::take(&mut transition.from).into_iter().partition(|from| category(from).is_some());
             let wanted: Vec<Option<StateCategory>> = words.iter().filter_map(|word| category(word)).collect();
@@ -309,6 +336,17 @@ impl Definition {
                     .collect(),
             })
             .collect();
+    }
+
+    /// May somebody with these roles open a case?
+    ///
+    /// # Errors
+    /// `Role` with those of which one is needed.
+    pub fn may_open(&self, roles: &BTreeSet<Role>) -> Result<(), Refusal> {
+        match self.opened_by.is_disjoint(roles) {
+            true => Err(Refusal::Role { needed: self.opened_by.iter().cloned().collect() }),
+            false => Ok(()),
+        }
     }
 
     /// The codes of all states in which a case may begin, the initial one first.
@@ -332,6 +370,17 @@ impl Definition {
     #[must_use]
     pub fn awaits(&self, template: &str) -> bool {
         self.clocks.values().any(|clock| clock.stop.messages.contains(template))
+    }
+
+    /// The desks that it names; departments, which a rule computes, are none of them.
+    pub(crate) fn desks(&self) -> impl Iterator<Item = &str> {
+        let routing = &self.routing;
+        let rules =
+            routing.rules.iter().map(|rule| rule.queue.as_str()).filter(|queue| !queue.starts_with('='));
+        let levels = self.ladders.values().flat_map(|ladder| &ladder.levels);
+        let listed =
+            levels.flat_map(|level| &level.actions).filter_map(|action| action.strip_prefix(ADD_TO_QUEUE));
+        rules.chain([routing.otherwise.as_str()]).chain(listed)
     }
 
     /// The names of all counters, which begin at zero.

@@ -9,6 +9,7 @@ use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::children::Asking;
 use crate::decide::{ENDED_ELSEWHERE, case_facts};
 use crate::expression::Scope;
 use crate::{Case, CaseEvent, ClockKind, ClockRule, Moments, Package, Task, evolve};
@@ -32,12 +33,18 @@ pub enum Effect {
         /// `customer`, `handler` or role codes.
         recipients: Vec<String>,
     },
-    /// A child case is opened from the form of the event.
+    /// A child case is opened.
     Child {
         /// Its package.
         package: String,
         /// How it relates to this case.
         link: String,
+        /// Its place among the children that the event asks for by the same task, from 0.
+        #[serde(default)]
+        number: u32,
+        /// Its opening form.
+        #[serde(default)]
+        form: Value,
     },
 }
 
@@ -118,10 +125,15 @@ impl Package {
         before: Option<&Case>,
         mut event: CaseEvent,
         tasks: &[Task],
+        children: &[Asking],
     ) -> CaseEvent {
         let after = evolve(before.cloned(), &event);
         let mut effects = self.clock_effects(before, &after, &event);
         effects.extend(tasks.iter().filter_map(|task| asked(task, after.historical)));
+        if !children.is_empty() {
+            let (case, form) = (case_facts(&after), event.form.as_ref().map(|(_, data)| data));
+            effects.extend(children.iter().flat_map(|asking| asking.effects(&case, form)));
+        }
         if let Some(effect) = desk(before, &after, &effects) {
             effects.push(effect);
         }
@@ -132,8 +144,7 @@ impl Package {
     fn clock_effects(&self, before: Option<&Case>, after: &Case, event: &CaseEvent) -> Vec<Effect> {
         let scope = Scope::default()
             .with("case", || case_facts(after))
-            .with("form", || event.form.as_ref().map(|(_, data)| data))
-            .with("actor", || Value::Null);
+            .with("form", || event.form.as_ref().map(|(_, data)| data));
         let effect = |(clock, rule): (&String, &ClockRule)| {
             let operation = if happens(&rule.start, before, event) {
                 self.start(clock, rule, after, &scope)?
@@ -256,7 +267,8 @@ fn asked(task: &Task, historical: bool) -> Option<Effect> {
         Task::Notify { template, to } => {
             Some(Effect::Notify { template: template.clone(), recipients: to.clone() })
         }
-        Task::Child { package, link } => Some(Effect::Child { package: package.clone(), link: link.clone() }),
+        // See `Asking`.
+        Task::Child { .. } => None,
     }
 }
 

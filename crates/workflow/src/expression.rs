@@ -1,19 +1,26 @@
 //! The CEL expressions of a package: compiled once, asked for every case.
 
+mod names;
+
 use std::sync::{Arc, LazyLock};
 
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use cel::{Context, Env, Program, Value as CelValue, to_value};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Error;
 
 /// The names that an expression may use.
 type Names = &'static [&'static str];
 
-/// What the condition of a transition or a clock may use.
-pub(crate) const GUARD: Names = &["case", "actor", "form"];
+/// What the condition of a transition may use.
+pub(crate) const GUARD: Names = &["case", "actor", "form", "children"];
+/// What the condition of a clock may use.
+pub(crate) const CLOCK: Names = &["case", "form"];
+/// What the form of a child may use; `row` is what there is a child for.
+pub(crate) const CHILD: Names = &["case", "form", "row"];
 /// What a routing rule may use.
 pub(crate) const ROUTING: Names = &["case", "service", "category"];
 /// What a fact may use.
@@ -64,11 +71,8 @@ impl Expression {
         };
         let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
         // CEL has no static checks of its own: a misspelt name would only show on the first case.
-        let references = program.references();
-        let variables = references.variables();
-        let unknown: Vec<_> =
-            variables.iter().filter(|name| !names.contains(name)).map(|name| (*name).to_owned()).collect();
-        drop(references);
+        let free = names::free(program.expression());
+        let unknown: Vec<_> = free.into_iter().filter(|name| !names.contains(&name.as_str())).collect();
         if unknown.is_empty() {
             return Ok(Self { program, env: Arc::clone(env) });
         }
@@ -92,6 +96,11 @@ impl Expression {
             _ => return None,
         };
         Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// What it gives; none when a field that it needs is missing.
+    pub(crate) fn json(&self, scope: &Scope<'_>) -> Option<Value> {
+        self.value(scope)?.json().ok()
     }
 
     fn value(&self, scope: &Scope<'_>) -> Option<CelValue> {

@@ -6,10 +6,12 @@
 mod case;
 mod catalog;
 mod check;
+mod children;
 mod decide;
 mod definition;
 mod effect;
 mod error;
+mod explain;
 mod expression;
 mod fact;
 mod form;
@@ -17,11 +19,13 @@ mod graph;
 mod ladder;
 mod package;
 mod routing;
+mod scenario;
 #[cfg(test)]
 mod tests;
 
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, scenarios, shipped_scenarios};
+pub use children::Child;
 pub use decide::{Availability, Command, Opening, Refusal, Situation, Violation, available, decide};
 pub use definition::{
     Begin, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
@@ -29,7 +33,9 @@ pub use definition::{
 };
 pub use effect::{ClockEffect, ClockOperation, Effect};
 pub use error::Error;
+pub use explain::explain;
 pub use graph::graph;
 pub use ladder::{CUSTOMER, Climb, LadderStep, climb};
 pub use package::{Package, Source};
 pub use routing::{Routed, Tried};
+pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use cel::Env;
 use serde_json::Value;
 
-use crate::expression::{BEGIN, Expression, GUARD, ROUTING, Scope};
+use crate::children::Asking;
+use crate::expression::{BEGIN, CLOCK, Expression, GUARD, ROUTING, Scope};
 use crate::fact::Facts;
 use crate::form::Form;
 use crate::{Begin, Definition, Error, Opening, Rule, Transition, Violation, check};
@@ -28,6 +29,8 @@ pub struct Package {
     facts: Facts,
     /// The conditions of the definition's `begin`, in its order.
     begins: Vec<Expression>,
+    /// The children that the opening asks for.
+    opening_children: Vec<Asking>,
     /// In the order of the definition's transitions.
     moves: Vec<Move>,
     /// The conditions of the clocks that have one.
@@ -40,6 +43,7 @@ pub struct Package {
 struct Move {
     guard: Option<Expression>,
     sets: Facts,
+    children: Vec<Asking>,
 }
 
 impl Package {
@@ -62,6 +66,7 @@ impl Package {
         Ok(Self {
             facts: Facts::compile(&env, "the opening", &definition.facts)?,
             begins: begins(&env, &definition)?,
+            opening_children: Asking::compile(&env, "the opening", &definition.opening_effects)?,
             moves: moves(&env, &definition)?,
             clock_conditions: clock_conditions(&env, &definition)?,
             routes: routes(&env, &definition)?,
@@ -115,6 +120,16 @@ impl Package {
         self.moves.get(transition).map(|found| found.sets.of(form)).unwrap_or_default()
     }
 
+    /// The children that the opening asks for.
+    pub(crate) fn opening_children(&self) -> &[Asking] {
+        &self.opening_children
+    }
+
+    /// The children that a transition asks for.
+    pub(crate) fn children_of(&self, transition: usize) -> &[Asking] {
+        self.moves.get(transition).map(|found| found.children.as_slice()).unwrap_or_default()
+    }
+
     /// True when the transition has no guard or its guard holds.
     pub(crate) fn guard_holds(&self, transition: usize, scope: &Scope<'_>) -> bool {
         let guard = self.moves.get(transition).and_then(|found| found.guard.as_ref());
@@ -154,6 +169,7 @@ fn moves(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Move>, Error> {
         Ok(Move {
             guard: guard.map(|guard| Expression::compile(env, &place, GUARD, guard)).transpose()?,
             sets: Facts::compile(env, &place, &transition.sets)?,
+            children: Asking::compile(env, &place, &transition.effects)?,
         })
     };
     definition.transitions.iter().map(compiled).collect()
@@ -164,7 +180,7 @@ fn clock_conditions(env: &Arc<Env>, definition: &Definition) -> Result<BTreeMap<
         definition.clocks.iter().filter_map(|(code, clock)| Some((code, clock.when.as_deref()?)));
     conditions
         .map(|(code, when)| {
-            Ok((code.clone(), Expression::compile(env, &format!("clock `{code}`"), GUARD, when)?))
+            Ok((code.clone(), Expression::compile(env, &format!("clock `{code}`"), CLOCK, when)?))
         })
         .collect()
 }

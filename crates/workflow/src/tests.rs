@@ -2,6 +2,8 @@
 
 mod action;
 mod complaint;
+mod explain;
+mod scenarios;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +47,7 @@ fn now() -> Timestamp {
 /// No window is known to end.
 fn today() -> Situation<'static> {
     static WINDOWS: BTreeMap<String, Timestamp> = BTreeMap::new();
-    Situation { at: now(), windows: &WINDOWS }
+    Situation { at: now(), windows: &WINDOWS, children: &[] }
 }
 
 fn action(kind: &str, cross_department: bool) -> Value {

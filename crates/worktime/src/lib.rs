@@ -14,3 +14,10 @@ pub use calendar::{Calendar, WorkingDay};
 pub use error::Error;
 pub use spec::{CalendarSpec, DateRange, Holiday, HolidayRule, Hours, Overlay, Week};
 pub use target::{Target, Unit};
+
+/// Name and text of the calendars that the product brings.
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("qa-gov-default", include_str!("../calendars/qa-gov-default.yaml")),
+    ("qa-gov-centre-evening", include_str!("../calendars/qa-gov-centre-evening.yaml")),
+    ("always-open", include_str!("../calendars/always-open.yaml")),
+];

@@ -178,7 +178,8 @@ impl CaseService for Api {
         let package = self.app.package(&row).map_err(refusal)?;
         let case = self.app.whole(row.id).await.map_err(refusal)?;
         let windows = row.windows().map_err(|error| refusal(error.into()))?;
-        let situation = Situation { at: self.app.clock.now(), windows: &windows };
+        let children = row.children().map_err(|error| refusal(error.into()))?;
+        let situation = Situation { at: self.app.clock.now(), windows: &windows, children: &children };
         let transitions = available(package, &case, &actor(&caller), situation).into_iter().map(|line| {
             api::AvailableTransition {
                 action: line.action,
@@ -192,7 +193,7 @@ impl CaseService for Api {
                 form: line.form.unwrap_or_default(),
                 reason_required: line.reason,
                 allowed: line.refusal.is_none(),
-                refusal_code: line.refusal.as_ref().map(code).unwrap_or_default().to_owned(),
+                refusal_code: line.refusal.as_ref().map(Refusal::code).unwrap_or_default().to_owned(),
                 refusal: line.refusal.map(|refusal| refusal.to_string()).unwrap_or_default(),
             }
         });
@@ -346,21 +347,6 @@ fn actor(caller: &Caller) -> Actor {
     }
 }
 
-/// The stable code of a refusal.
-fn code(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Version { .. } => "VERSION",
-        Refusal::Action { .. } => "ACTION",
-        Refusal::Role { .. } => "ROLE",
-        Refusal::Department { .. } => "DEPARTMENT",
-        Refusal::SeparationOfDuties { .. } => "SEPARATION_OF_DUTIES",
-        Refusal::Window { .. } => "WINDOW",
-        Refusal::Guard { .. } => "GUARD",
-        Refusal::Reason => "REASON",
-        Refusal::Form(_) => "FORM",
-    }
-}
-
 /// Waits until a case may have changed, here or within that time elsewhere: whatever happens to others wakes nobody.
 /// False when the service stops.
 async fn may_have_changed(changes: &mut Receiver<Uuid>, case: Uuid, elsewhere: Duration) -> bool {
@@ -389,9 +375,9 @@ fn refusal(error: Error) -> Status {
         ),
         Error::Refused(refusal @ Refusal::Version { .. }) => refuse::aborted("VERSION", refusal.to_string()),
         Error::Refused(refusal @ (Refusal::Role { .. } | Refusal::Department { .. })) => {
-            refuse::denied(code(&refusal), refusal.to_string())
+            refuse::denied(refusal.code(), refusal.to_string())
         }
-        Error::Refused(refusal) => refuse::refused(code(&refusal), refusal.to_string()),
+        Error::Refused(refusal) => refuse::refused(refusal.code(), refusal.to_string()),
         Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
         Error::Store(error @ (masar_store::Error::Stopped | masar_store::Error::Unavailable(_))) => {
             refuse::unavailable(error.to_string())

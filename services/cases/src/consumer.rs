@@ -5,13 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler};
-use masar_domain::Role;
-use masar_proto::events::v1::{CaseSubmitted, ClockChanged, ClockMarked, ClockState, TaskChanged};
+use masar_proto::events::v1::{
+    CaseSubmitted, ChildChanged, ClockChanged, ClockMarked, ClockState, TaskChanged,
+};
 use masar_proto::{kinds, time};
 use masar_runtime::Clock;
 use masar_store::Transaction;
 use masar_store::time::to_db;
-use masar_workflow::{Actor, Command, SYSTEM};
+use masar_workflow::{Actor, Command};
 use serde_json::json;
 use tracing::Span;
 use uuid::Uuid;
@@ -40,6 +41,8 @@ enum Heard {
     Clock(Uuid, ClockState),
     /// A clock asks the system to act.
     Asked(Uuid, String),
+    /// A child of a case has changed.
+    Child(Uuid, Box<ChildChanged>),
 }
 
 #[async_trait]
@@ -57,7 +60,7 @@ impl Handler for Hear {
         let (mut cases, mut moving) = (BTreeSet::new(), BTreeSet::new());
         for (_, heard) in &heard {
             cases.extend(heard.of());
-            if let Heard::Asked(case, _) = heard {
+            if let Heard::Asked(case, _) | Heard::Child(case, _) = heard {
                 moving.insert(*case);
             }
         }
@@ -81,7 +84,9 @@ impl Heard {
     fn of(&self) -> Option<Uuid> {
         match self {
             Self::Submitted(submitted) => submitted.parent_case_id.parse().ok(),
-            Self::Desk(case, _) | Self::Clock(case, _) | Self::Asked(case, _) => Some(*case),
+            Self::Desk(case, _) | Self::Clock(case, _) | Self::Asked(case, _) | Self::Child(case, _) => {
+                Some(*case)
+            }
         }
     }
 }
@@ -111,13 +116,16 @@ impl Hear {
                 Ok(())
             }
             Heard::Asked(case, action) => self.act(session, case, event, action),
+            Heard::Child(case, child) => {
+                let asked = session.know(case, *child)?;
+                asked.into_iter().try_for_each(|action| self.act(session, case, event, action))
+            }
         }
     }
 
-    /// The system acts where a clock says so. Where the case has moved on meanwhile, there is nothing left to do.
+    /// The system acts where a clock or a child says so. Where the case has moved on meanwhile, there is nothing left to do.
     fn act(&self, session: &mut Session<'_>, case: Uuid, event: &Event, action: String) -> Result<(), Error> {
-        let actor =
-            Actor { id: SYSTEM.to_owned(), roles: [Role(SYSTEM.to_owned())].into(), department: None };
+        let actor = Actor::system();
         let command = Command { action, ..Command::default() };
         let order = Order {
             tenant: event.tenant.clone(),
@@ -130,7 +138,7 @@ impl Hear {
         };
         match session.obey(order) {
             Err(Error::Refused(refusal)) => {
-                tracing::info!(%case, %refusal, "the case had moved on before its clock asked the system to act");
+                tracing::info!(%case, %refusal, "there is nothing for the system to do");
                 Ok(())
             }
             done => done.map(drop),
@@ -146,6 +154,7 @@ impl Hear {
             clock.filter(matters).map(|clock| Heard::Clock(case, clock))
         };
         Ok(match event.kind.as_str() {
+            kinds::CASE_CHILD_CHANGED => vec![Heard::Child(case_id()?, Box::new(event.decode()?))],
             kinds::CASE_SUBMITTED => vec![Heard::Submitted(Box::new(event.decode()?))],
             kind if kind.starts_with("task.") => vec![Heard::Desk(case_id()?, event.decode()?)],
             kinds::CLOCK_WARNED | kinds::CLOCK_BREACHED | kinds::CLOCK_OVERDUE => {

@@ -1,15 +1,18 @@
 //! Cases as the contracts and the events show them.
 
+use jiff::Timestamp;
 use masar_domain::{BiText, Importance, StateCategory};
 use masar_proto::cases::v1 as api;
 use masar_proto::common::v1 as common;
 use masar_proto::events::v1::{
-    self as events, CaseChanged, CaseSnapshot, ClockEffect, Effect, clock_effect::Operation, effect,
+    self as events, CaseChanged, CaseSnapshot, ChildChanged, ClockEffect, Effect, clock_effect::Operation,
+    effect,
 };
 use masar_proto::{json, time};
 use masar_store::time::from_db;
-use masar_workflow::{Case, CaseEvent, ClockOperation, Effect as Asked, Package};
+use masar_workflow::{Case, CaseEvent, Child, ClockOperation, Effect as Asked, Package};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::store::{case, entry};
 
@@ -75,9 +78,38 @@ pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
     }
 }
 
+/// A child of a case after an event, for that case.
+pub(crate) fn child(row: &case::Model, case: &Case, parent: &Uuid, at: Timestamp) -> ChildChanged {
+    ChildChanged {
+        case_id: parent.to_string(),
+        tenant: row.tenant.clone(),
+        child_case_id: row.id.to_string(),
+        version: row.version.unsigned_abs(),
+        package: row.package.clone(),
+        link: row.parent_link.clone(),
+        state: row.state.clone(),
+        category: category(row).into(),
+        facts: case.facts.clone().into_iter().collect(),
+        at: Some(time::to_proto(at)),
+    }
+}
+
+/// What a case knows of a child.
+pub(crate) fn known(changed: ChildChanged) -> case::Known {
+    let category =
+        common::StateCategory::try_from(changed.category).ok().and_then(common::StateCategory::word);
+    let child = Child {
+        package: changed.package,
+        link: changed.link,
+        state: changed.state,
+        category: category.unwrap_or(StateCategory::Open),
+        facts: changed.facts.into_iter().collect(),
+    };
+    case::Known { version: changed.version, child }
+}
+
 /// A case after an event, for the other services.
 pub(crate) fn changed(row: &case::Model, case: &Case, event: &CaseEvent, from_state: String) -> CaseChanged {
-    let values = event.form.as_ref().map(|(_, data)| data);
     CaseChanged {
         case: Some(snapshot(row, case)),
         action: event.action.clone(),
@@ -86,14 +118,13 @@ pub(crate) fn changed(row: &case::Model, case: &Case, event: &CaseEvent, from_st
         from_state,
         reason: event.reason.clone().unwrap_or_default(),
         form_name: event.form.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
-        effects: event.effects.iter().map(|asked| effect(asked, event, values)).collect(),
+        effects: event.effects.iter().map(|asked| effect(asked, event)).collect(),
     }
 }
 
 fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
     let at = |at| Some(time::to_proto(from_db(at)));
-    let customer =
-        case.forms.get("intake").and_then(|form| form.get("customer")).cloned().unwrap_or_default();
+    let customer = case.forms.values().find_map(|form| form.get("customer")).cloned().unwrap_or_default();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let contact = customer.get("contact").cloned().unwrap_or_default();
     CaseSnapshot {
@@ -125,22 +156,12 @@ fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
         }),
         source_system: row.source_system.clone(),
         external_ref: row.external_ref.clone(),
-        facts: Some(json::to_struct(&facts(case))),
+        facts: Some(json::to_struct(&case.routing_facts())),
         handler: case.handler.clone().unwrap_or_default(),
     }
 }
 
-/// What routing rules may read of a case.
-fn facts(case: &Case) -> Value {
-    let mut facts = json!({"state": case.state, "counts": case.counts});
-    if let Value::Object(facts) = &mut facts {
-        facts.extend(case.facts.iter().map(|(name, fact)| (name.clone(), json!(fact))));
-    }
-    facts
-}
-
-fn effect(asked: &Asked, event: &CaseEvent, values: Option<&Value>) -> Effect {
-    let form = || values.map(json::to_struct);
+fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
     let effect = match asked {
         Asked::Clock(effect) => effect::Effect::Clock(clock(effect)),
         Asked::Route => {
@@ -154,10 +175,11 @@ fn effect(asked: &Asked, event: &CaseEvent, values: Option<&Value>) -> Effect {
             template: template.clone(),
             recipients: recipients.clone(),
         }),
-        Asked::Child { package, link } => effect::Effect::Child(events::ChildEffect {
+        Asked::Child { package, link, number, form } => effect::Effect::Child(events::ChildEffect {
             package: package.clone(),
             link: link.clone(),
-            form: form(),
+            form: Some(json::to_struct(form)),
+            number: *number,
         }),
     };
     Effect { effect: Some(effect) }

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 /// The name of the service, and of its consumer on the bus.
 pub const NAME: &str = "cases";
 /// The services whose events it hears.
-pub const SOURCES: &[&str] = &["intake", "routing", "sla"];
+/// Its own, because a case must know what became of its children.
+pub const SOURCES: &[&str] = &["cases", "intake", "routing", "sla"];
 
 /// What it stands on.
 pub struct Deps {

@@ -111,6 +111,10 @@ async fn answer(
             let violations = violations.collect();
             ItemResult::Rejected(rejection("INVALID", &Error::Invalid(fields), violations))
         }
+        Err(Error::Refused(refusal)) => {
+            let code = refusal.code();
+            ItemResult::Rejected(rejection(code, &Error::Refused(refusal), Vec::new()))
+        }
         Err(error) => return Err(refusal(error)),
     };
     Ok(SubmitCasesResponse { item, result: Some(result) })
@@ -124,6 +128,7 @@ fn refusal(error: Error) -> Status {
     match error {
         Error::CaseType(..) => refuse::invalid(vec![("case_type".into(), error.to_string())]),
         Error::Invalid(fields) => refuse::invalid(fields),
+        Error::Refused(refusal) => refuse::denied(refusal.code(), refusal.to_string()),
         Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
         Error::Store(error @ (masar_store::Error::Stopped | masar_store::Error::Unavailable(_))) => {
             refuse::unavailable(error.to_string())

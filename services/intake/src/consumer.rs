@@ -59,6 +59,8 @@ fn unusable(error: Error) -> BusError {
             let fields: Vec<_> = fields.iter().map(|(field, problem)| format!("{field} {problem}")).collect();
             BusError::Unusable(format!("the child's form: {}", fields.join("; ")))
         }
-        error @ (Error::CaseType(..) | Error::Reference(_)) => BusError::Unusable(error.to_string()),
+        error @ (Error::CaseType(..) | Error::Reference(_) | Error::Refused(_)) => {
+            BusError::Unusable(error.to_string())
+        }
     }
 }

@@ -5,17 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use masar_proto::events::v1 as events;
 use masar_proto::time;
-use masar_worktime::{Calendar, CalendarSpec};
+use masar_worktime::{Calendar, CalendarSpec, SHIPPED};
 
 use crate::Error;
 use crate::seed::CalendarText;
-
-/// Calendars that every entity may name.
-const SHIPPED: [&str; 3] = [
-    include_str!("../../../crates/worktime/calendars/always-open.yaml"),
-    include_str!("../../../crates/worktime/calendars/qa-gov-centre-evening.yaml"),
-    include_str!("../../../crates/worktime/calendars/qa-gov-default.yaml"),
-];
 
 /// Every version of every calendar of a tenant, by name and version. Versions never change (T7).
 #[derive(Debug, Default)]
@@ -61,8 +54,8 @@ impl Calendars {
     /// True when a calendar of this name is known. One that the product brings is added when it is first named, and
     /// again when the product brings a newer version.
     pub(crate) fn knows(&mut self, name: &str, now: Timestamp) -> Result<bool, Error> {
-        for yaml in SHIPPED {
-            let text = CalendarText::read(yaml.to_owned())?;
+        for (_, yaml) in SHIPPED {
+            let text = CalendarText::read((*yaml).to_owned())?;
             if text.spec.name == name && self.newest(name).is_none_or(|newest| newest < text.spec.version) {
                 self.add(&text, now).map_err(Error::Text)?;
             }

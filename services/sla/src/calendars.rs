@@ -2,12 +2,7 @@
 
 use masar_worktime::{Calendar, CalendarSpec};
 
-/// Name and text of each.
-pub const SHIPPED: &[(&str, &str)] = &[
-    ("qa-gov-default", include_str!("../../../crates/worktime/calendars/qa-gov-default.yaml")),
-    ("qa-gov-centre-evening", include_str!("../../../crates/worktime/calendars/qa-gov-centre-evening.yaml")),
-    ("always-open", include_str!("../../../crates/worktime/calendars/always-open.yaml")),
-];
+pub use masar_worktime::SHIPPED;
 
 /// The calendar of an entity that has named none.
 pub const DEFAULT: &str = "qa-gov-default";

@@ -395,10 +395,12 @@ fn a_child_is_opened_from_the_form_of_its_transition() {
     ];
     for (step, child, link, opening_form) in children {
         let (_, effects) = walk(&package, "medium", &accepted(&[step]));
-        assert!(effects.contains(&Effect::Child { package: child.into(), link: link.into() }), "{step}");
-        let child = SHIPPED.in_force(child).unwrap();
         let (action, _) = step.split_once(' ').unwrap();
-        assert_eq!(child.violations(opening_form, &form(action).unwrap()), []);
+        let form = form(action).unwrap();
+        let (package, link) = (child.to_owned(), link.to_owned());
+        let asked = Effect::Child { package, link, number: 0, form: form.clone() };
+        assert!(effects.contains(&asked), "{step}");
+        assert_eq!(SHIPPED.in_force(child).unwrap().violations(opening_form, &form), []);
     }
 }
 

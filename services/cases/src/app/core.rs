@@ -6,7 +6,7 @@ use std::sync::Arc;
 use masar_bus::{Event, Outbox};
 use masar_domain::StateCategory;
 use masar_proto::{
-    events::v1::{CaseCommented, CaseLinked},
+    events::v1::{CaseCommented, CaseLinked, ChildChanged},
     kinds, time,
 };
 use masar_store::time::to_db;
@@ -97,6 +97,17 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Takes over what a child of a case is now, and says what the system tries then.
+    pub(crate) fn know(&mut self, id: Uuid, changed: ChildChanged) -> Result<Vec<String>, Error> {
+        let Some(row) = self.rows.get_mut(&id) else { return Ok(Vec::new()) };
+        let Ok(child) = changed.child_case_id.parse() else { return Ok(Vec::new()) };
+        if !row.know(child, encode::known(changed))? {
+            return Ok(Vec::new());
+        }
+        self.changed.insert(id);
+        Ok(package(&self.core.catalog, row)?.definition().on_child.clone())
+    }
+
     /// Takes a new case in with its first event.
     pub(crate) fn opened(&mut self, row: case::Model, event: &CaseEvent) -> Result<&Case, Error> {
         let id = row.id;
@@ -138,7 +149,8 @@ impl<'a> Session<'a> {
         match deed {
             Deed::Move(command) => {
                 let case = self.folds.get(&id).ok_or_else(unknown)?;
-                let situation = Situation { at, windows: &row.windows()? };
+                let (windows, children) = (row.windows()?, row.children()?);
+                let situation = Situation { at, windows: &windows, children: &children };
                 let event = decide(package(&self.core.catalog, row)?, case, &command, &actor, situation)?;
                 self.follow(&event)?;
             }
@@ -216,6 +228,10 @@ impl<'a> Session<'a> {
             text: event.reason.clone().unwrap_or_default(),
             event: Some(serde_json::to_string(event)?),
         });
+        if let Some(parent) = row.parent {
+            let told = encode::child(row, case, &parent, event.at);
+            self.events.push(Event::new(kinds::CASE_CHILD_CHANGED, &row.tenant, &parent, event.at, &told));
+        }
         let message = encode::changed(row, case, event, from);
         self.events.push(Event::new(kind, &row.tenant, &id, event.at, &message));
         self.changed.insert(id);

@@ -83,6 +83,9 @@ fn row(
         external_ref: submitted.external_ref.clone(),
         submitted_by: submitted.submitted_by.clone(),
         windows: json!({}),
+        parent: submitted.parent_case_id.parse().ok(),
+        parent_link: submitted.parent_link.clone(),
+        children: json!({}),
         search,
     }
 }

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use masar_domain::CaseKey;
 use masar_store::{Error, Store, Transaction, padded};
+use masar_workflow::Child;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "cases")]
@@ -47,8 +49,22 @@ pub struct Model {
     /// When the time for something ends: the due times of the clocks within which a transition can be done, by code.
     #[sea_orm(column_type = "JsonBinary")]
     pub windows: Json,
+    /// The case that asked for this one.
+    pub parent: Option<Uuid>,
+    /// How it relates to that.
+    pub parent_link: String,
+    /// What is known of the cases that this one asked for, by their ids.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub children: Json,
     /// The folded words that a search finds it by (NFR-02).
     pub search: String,
+}
+
+/// A child as its events told it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub(crate) version: u64,
+    pub(crate) child: Child,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -56,6 +72,23 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    /// What is known of the cases that this one asked for.
+    pub(crate) fn children(&self) -> Result<Vec<Child>, serde_json::Error> {
+        let known: BTreeMap<Uuid, Known> = serde_json::from_value(self.children.clone())?;
+        Ok(known.into_values().map(|known| known.child).collect())
+    }
+
+    /// Takes over what is known of a child, unless something newer is.
+    pub(crate) fn know(&mut self, id: Uuid, known: Known) -> Result<bool, serde_json::Error> {
+        let mut children: BTreeMap<Uuid, Known> = serde_json::from_value(self.children.take())?;
+        let new = children.get(&id).is_none_or(|before| before.version < known.version);
+        if new {
+            children.insert(id, known);
+        }
+        self.children = serde_json::to_value(children)?;
+        Ok(new)
+    }
+
     /// When the time for something ends, by the code of the clock.
     pub(crate) fn windows(&self) -> Result<BTreeMap<String, Timestamp>, serde_json::Error> {
         serde_json::from_value(self.windows.clone())

@@ -30,8 +30,8 @@ pub(crate) fn child(
     let (parent_id, version) = (&parent.case_id, parent.version);
     Ok(Submission {
         dedup_key: format!(
-            "{}\u{1f}child\u{1f}{parent_id}\u{1f}{version}\u{1f}{}",
-            parent.tenant, asked.package
+            "{}\u{1f}child\u{1f}{parent_id}\u{1f}{version}\u{1f}{}\u{1f}{}\u{1f}{}",
+            parent.tenant, asked.package, asked.link, asked.number
         ),
         received_at: at,
         accepted_at: at,

@@ -11,7 +11,7 @@ use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::{json, time};
 use masar_runtime::{Caller, Clock};
 use masar_store::{Batcher, Store};
-use masar_workflow::{Catalog, Package};
+use masar_workflow::{Catalog, Package, Refusal};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -30,6 +30,9 @@ pub(crate) enum Error {
     /// Fields that are not as they should be.
     #[error("the submission has {} wrong fields", .0.len())]
     Invalid(Vec<(String, String)>),
+    /// The caller may not open such a case.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error(transparent)]
     Bus(#[from] masar_bus::Error),
     #[error(transparent)]
@@ -65,6 +68,7 @@ impl App {
         let package = self.catalog.for_case_type(&request.case_type);
         let package =
             package.ok_or_else(|| Error::CaseType(request.case_type.clone(), known().join(", ")))?;
+        package.definition().may_open(&caller.identity.roles)?;
         let accepted_at = self.clock.now();
         let received_at = time::from_proto(request.received_at.as_ref()).unwrap_or(accepted_at);
         let form = json::from_struct(request.form.clone().unwrap_or_default());

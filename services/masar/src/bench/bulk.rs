@@ -43,7 +43,8 @@ async fn stream(way: Asking, mut waiting: VecDeque<TransitionRequest>, span: Spa
             items.send(TransitionCasesRequest { item: 0, transition: Some(transition.clone()) }).await?;
             sent.push_back((transition, start.elapsed()));
         }
-        let result = results.message().await.map_err(|status| refused(&status))?.context("the stream ended")?;
+        let result =
+            results.message().await.map_err(|status| refused(&status))?.context("the stream ended")?;
         let (transition, since) = sent.pop_front().context("nothing was asked for")?;
         let TransitionCasesResponse { result: Some(ItemResult::Moved(moved)), .. } = result else {
             bail!("a case was not moved: {result:?}");

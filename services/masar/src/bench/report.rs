@@ -70,7 +70,8 @@ impl Report {
     pub(super) fn rate(&mut self, prefix: &str, measured: &Measured) {
         let limit = self.summary.get("limit_per_second").and_then(Value::as_f64);
         let ratio = limit.map(|limit| (measured.achieved / limit * 1e3).round() / 1e3);
-        let name = if prefix.is_empty() { "rate_per_second".to_owned() } else { format!("{prefix}per_second") };
+        let name =
+            if prefix.is_empty() { "rate_per_second".to_owned() } else { format!("{prefix}per_second") };
         self.note(&name, whole(measured.achieved));
         self.note(&format!("{prefix}ratio"), json!(ratio));
     }

@@ -64,7 +64,8 @@ pub(crate) async fn run(arguments: Arguments, access: &Access) -> Result<Answer>
         telemetry: Arc::new(telemetry),
         clock: Clock::wall(),
     };
-    let running = Box::pin(platform::serve(ground, &arguments.only.iter().map(String::as_str).collect())).await?;
+    let running =
+        Box::pin(platform::serve(ground, &arguments.only.iter().map(String::as_str).collect())).await?;
     let access = Access {
         server: Some(format!("http://{}", running.address)),
         data_folder: Some(data_folder),

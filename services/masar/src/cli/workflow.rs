@@ -1,14 +1,18 @@
 //! `masar workflow`: is a package sound, and what does it look like?
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use masar_domain::Language;
-use masar_workflow::{Catalog, Package, Source, graph};
-use serde_json::json;
+use masar_workflow::{
+    Catalog, Outcome, Package, Source, Trial, explain, graph, scenarios, shipped_scenarios, trial,
+};
+use serde_json::{Value, json};
 
-use super::{Answer, table};
+use super::{Answer, Unsuccessful, table};
 
 /// The questions about workflow packages; none needs a running server.
 #[derive(Subcommand)]
@@ -19,6 +23,22 @@ pub(crate) enum Command {
     Check {
         /// The folder with `workflow.yaml` and `forms/`.
         folder: PathBuf,
+    },
+    /// Walk cases as the scenarios of packages say, on a simulated clock, and compare.
+    Test {
+        /// Folders of packages, with their `scenarios/`; without any, the packages that this program brings.
+        folders: Vec<PathBuf>,
+        /// How many of a hundred transitions the scenarios of each package must walk.
+        #[arg(long, default_value_t = 0, value_name = "PERCENT")]
+        coverage: usize,
+    },
+    /// Say a package in plain sentences: states, who may do what under which condition, clocks, ladders.
+    Explain {
+        /// The folder with `workflow.yaml` and `forms/`.
+        folder: PathBuf,
+        /// The language of the sentences: `ar` or `en`.
+        #[arg(long, alias = "lang", default_value_t = Language::En)]
+        language: Language,
     },
     /// Draw a package as a Mermaid state diagram.
     Graph {
@@ -35,6 +55,11 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
         Command::List => Ok(list(&Catalog::shipped()?)),
         Command::Check { folder } => Ok(summary(&load(&folder)?)),
+        Command::Test { folders, coverage } => test(&folders, coverage),
+        Command::Explain { folder, language } => {
+            let said = explain(load(&folder)?.definition(), language);
+            Ok(Answer { json: json!({"sentences": said}), table: said })
+        }
         Command::Graph { folder, language } => {
             let drawing = graph(load(&folder)?.definition(), language);
             Ok(Answer { json: json!({"mermaid": drawing}), table: drawing })
@@ -72,6 +97,87 @@ fn summary(package: &Package) -> Answer {
             "transitions": transitions,
         }),
     }
+}
+
+/// A package and where its scenarios stand, with their texts.
+type Tried = (Arc<Package>, PathBuf, BTreeMap<String, String>);
+
+fn test(folders: &[PathBuf], coverage: usize) -> Result<Answer> {
+    let shipped = Catalog::shipped()?;
+    let found: Vec<Tried> = match folders {
+        [] => shipped
+            .packages()
+            .map(|package| {
+                let name = &package.definition().package;
+                let folder = Path::new("workflows").join(name).join("scenarios");
+                (Arc::clone(package), folder, shipped_scenarios(name))
+            })
+            .collect(),
+        folders => folders.iter().map(|folder| tried(folder)).collect::<Result<_>>()?,
+    };
+    // A package finds its children among those that are tried with it, and then among those that are shipped.
+    let lookup = |name: &str| {
+        let mut packages = found.iter().map(|(package, ..)| package);
+        packages.find(|package| package.definition().package == name).or(shipped.in_force(name)).cloned()
+    };
+    let (mut lines, mut reports, mut wrong) = (String::new(), Vec::new(), 0);
+    for (package, folder, texts) in &found {
+        let trial = trial(package, texts, &lookup);
+        wrong += usize::from(!trial.holds() || trial.coverage.percent() < coverage);
+        lines += &told(package, folder, &trial);
+        reports.push(report(package, &trial));
+    }
+    let answer = Answer { table: lines, json: json!({"packages": reports}) };
+    if wrong == 0 {
+        return Ok(answer);
+    }
+    let problem =
+        format!("of {} packages {wrong} are not as their scenarios say, or walked too little", found.len());
+    Err(Unsuccessful { answer, problem }.into())
+}
+
+fn tried(folder: &Path) -> Result<Tried> {
+    let texts = scenarios(folder).with_context(|| format!("the scenarios in {}", folder.display()))?;
+    Ok((Arc::new(load(folder)?), folder.join("scenarios"), texts))
+}
+
+/// A line for each scenario, and one for what they walk of the package.
+fn told(package: &Package, folder: &Path, trial: &Trial) -> String {
+    let mut lines = String::new();
+    for (file, outcomes) in &trial.files {
+        let path = folder.join(file);
+        if let Err(error) = outcomes {
+            lines += &format!("FAILED  {}: {error}\n", path.display());
+        }
+        for outcome in outcomes.iter().flatten() {
+            let word = if outcome.failures.is_empty() { "holds " } else { "FAILED" };
+            lines += &format!("{word}  {} / {}\n", outcome.name.en, outcome.name.ar);
+            for failure in &outcome.failures {
+                let (line, column) = (failure.line, failure.column);
+                lines += &format!("        {}:{line}:{column}: {}\n", path.display(), failure.message);
+            }
+        }
+    }
+    let (name, coverage) = (&package.definition().package, &trial.coverage);
+    lines += &format!("{name}: {} of {} transitions walked\n", coverage.walked, coverage.transitions);
+    for never in &coverage.never {
+        lines += &format!("        never walked: {never}\n");
+    }
+    lines
+}
+
+fn report(package: &Package, trial: &Trial) -> Value {
+    let scenario = |file: &String, found: &Outcome| {
+        let (holds, failures) = (found.failures.is_empty(), &found.failures);
+        json!({"file": file, "scenario": found.name, "holds": holds, "failures": failures})
+    };
+    let scenarios: Vec<Value> = (trial.files.iter())
+        .flat_map(|(file, outcomes)| match outcomes {
+            Err(error) => vec![json!({"file": file, "holds": false, "error": error.to_string()})],
+            Ok(outcomes) => outcomes.iter().map(|outcome| scenario(file, outcome)).collect(),
+        })
+        .collect();
+    json!({"package": package.definition().package, "scenarios": scenarios, "coverage": trial.coverage})
 }
 
 fn load(folder: &Path) -> Result<Package> {

@@ -78,10 +78,9 @@ impl Core {
 
     /// True when the entity has a department or a desk of this code.
     pub(crate) fn knows_queue(&self, tenant: &str, queue: &str) -> bool {
-        const DESKS: [&str; 5] = ["triage", "pr_director", "independent_review", "cx_review", "pqi"];
         let of_entity = self.entity(tenant);
         let mut departments = of_entity.iter().flat_map(|entity| &entity.departments);
-        DESKS.contains(&queue) || departments.any(|department| department.code == queue)
+        self.catalog.names_desk(queue) || departments.any(|department| department.code == queue)
     }
 
     /// Tells the relay and those who watch which queues a commit has changed.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use masar_bus::{Event, Outbox};
-use masar_clock::{CalendarRef, Clock as Folded, Entry, Event as ClockEvent, Mark, Phase};
+use masar_clock::{CalendarRef, Entry, Event as ClockEvent, Mark, Phase};
 use masar_domain::Importance;
 use masar_proto::common::v1::Importance as ImportanceCode;
 use masar_proto::events::v1::clock_effect::Operation;
@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
         let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
         let (not_after, marks) = (planned(effect)?, serde_json::to_value(&effect.marks)?);
         let Some(row) = self.open_run(id, &effect.clock) else { return Ok(()) };
-        let same = row.marks == marks && promised(row)? == Some((target, not_after));
+        let same = row.marks == marks && row.run()?.promised() == Some((target, not_after));
         importance.as_str().clone_into(&mut row.importance);
         row.marks = marks;
         let row = row.clone();
@@ -262,9 +262,8 @@ impl<'a> Session<'a> {
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);
         self.keep(row.clone());
-        // A time in which something may be done is over then; there is nobody who must still do anything.
-        if mark == Mark::Breach && row.is_window() {
-            self.add(row, ClockEvent::Stopped { reason: None }, now, kinds::CLOCK_COMPLETED)?;
+        if let Some(end) = row.run()?.follows(mark) {
+            self.add(row, end, now, kinds::CLOCK_COMPLETED)?;
         }
         Ok(())
     }
@@ -294,27 +293,21 @@ impl<'a> Session<'a> {
         at: Timestamp,
     ) -> Result<(clock::Model, Vec<Entry>), Error> {
         let calendars = self.keeper.promises.calendars(&row.tenant);
-        let wrong = |error| Error::Clock { clock: row.clock.clone(), error };
-        let mut ledger: Vec<Entry> = serde_json::from_value(row.ledger.take())?;
-        // Two services' clocks may differ by a moment; the ledger keeps the order in which we heard.
-        let at = ledger.last().map_or(at, |last| at.max(last.at));
         if let ClockEvent::Started { calendar, .. } | ClockEvent::CalendarChanged { calendar } = &event {
             row.calendar.clone_from(&calendar.name);
             row.calendar_version = calendar.version.cast_signed();
         }
-        ledger.push(Entry { at, event });
-        let folded = Folded::fold(&ledger, calendars.as_ref()).map_err(wrong)?;
-        let marks: Vec<Mark> = serde_json::from_value(row.marks.clone())?;
-        let next = folded.marks_due(&marks, calendars.as_ref()).map_err(wrong)?.into_iter().next();
-        row.due_at = to_db(folded.due_at(calendars.as_ref()).map_err(wrong)?);
-        let breach = folded.breach_by(at, calendars.as_ref()).map_err(wrong)?;
-        row.breached_at = breach.filter(|_| !row.is_window()).map(|breach| to_db(breach.at));
-        row.phase = phase(folded.phase()).to_owned();
-        row.version = i64::try_from(ledger.len()).unwrap_or(i64::MAX);
-        row.ledger = serde_json::to_value(&ledger)?;
-        row.next_mark = next.as_ref().map(|next| next.mark.to_string());
-        row.next_at = next.filter(|_| row.tells).map(|next| to_db(next.at));
-        Ok((row, ledger))
+        let mut run = row.run()?;
+        let standing = run.enter(event, at, calendars.as_ref());
+        let standing = standing.map_err(|error| Error::Clock { clock: row.clock.clone(), error })?;
+        row.due_at = to_db(standing.due_at);
+        row.breached_at = standing.breach.map(|breach| to_db(breach.at));
+        row.phase = phase(standing.phase).to_owned();
+        row.version = i64::try_from(run.ledger.len()).unwrap_or(i64::MAX);
+        row.ledger = serde_json::to_value(&run.ledger)?;
+        row.next_mark = standing.next.as_ref().map(|next| next.mark.to_string());
+        row.next_at = standing.next.filter(|_| row.tells).map(|next| to_db(next.at));
+        Ok((row, run.ledger))
     }
 
     fn keep(&mut self, row: clock::Model) {
@@ -371,17 +364,6 @@ fn importance(case: &CaseSnapshot) -> Importance {
 
 fn target(text: &str) -> Result<Target, Error> {
     text.parse().map_err(|error: masar_worktime::Error| Error::Text(error.to_string()))
-}
-
-/// The target and the plan that the ledger of a clock last named.
-fn promised(row: &clock::Model) -> Result<Option<(Target, Option<Date>)>, Error> {
-    let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
-    Ok(ledger.into_iter().rev().find_map(|entry| match entry.event {
-        ClockEvent::Started { target, not_after, .. } | ClockEvent::Retargeted { target, not_after, .. } => {
-            Some((target, not_after))
-        }
-        _ => None,
-    }))
 }
 
 /// The day that was planned, if one was.

@@ -1,7 +1,7 @@
 //! Clocks that stop when somebody was really told, such as the acknowledgement (section 4.3).
 
 use jiff::Timestamp;
-use masar_clock::{Entry, Event as ClockEvent};
+use masar_clock::Event as ClockEvent;
 use masar_proto::events::v1::{ClockEffect, MessageTold};
 use masar_proto::{kinds, time};
 use masar_store::time::{from_db, to_db};
@@ -36,7 +36,7 @@ impl Session<'_> {
         let waiting: Vec<_> = rows.filter(|row| awaits(row, &told.template)).cloned().collect();
         let mut found = false;
         for row in waiting {
-            if !asked_during(&row, told)? {
+            if !row.run()?.asked_during(from_db(told.asked_at), row.is_open()) {
                 continue;
             }
             found = true;
@@ -69,15 +69,4 @@ fn read(message: &MessageTold, now: Timestamp) -> Result<told::Model, Error> {
 
 fn awaits(row: &clock::Model, template: &str) -> bool {
     row.messages.as_array().is_some_and(|messages| messages.iter().any(|message| message == template))
-}
-
-/// True when the message was asked for after the run had started and, if it has ended, before that: what is asked for
-/// at its end is for the run that follows.
-fn asked_during(row: &clock::Model, told: &told::Model) -> Result<bool, Error> {
-    let ledger: Vec<Entry> = serde_json::from_value(row.ledger.clone())?;
-    let [Some(started), Some(last)] = [ledger.first(), ledger.last()].map(|entry| Some(to_db(entry?.at)))
-    else {
-        return Ok(false);
-    };
-    Ok(started <= told.asked_at && (row.is_open() || told.asked_at < last))
 }

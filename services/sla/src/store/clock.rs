@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use masar_clock::CalendarRef;
+use masar_clock::{CalendarRef, Run};
 use masar_proto::events::v1::ClockState;
 use masar_store::time::{from_db, to_db};
 use masar_store::{Error, Store, Transaction, padded};
@@ -67,6 +67,15 @@ impl Model {
     /// True when it is nobody's promise.
     pub(crate) fn is_window(&self) -> bool {
         self.kind == ClockState::WINDOW
+    }
+
+    /// The run as the pure core knows it.
+    pub(crate) fn run(&self) -> Result<Run, serde_json::Error> {
+        Ok(Run {
+            ledger: serde_json::from_value(self.ledger.clone())?,
+            marks: serde_json::from_value(self.marks.clone())?,
+            is_window: self.is_window(),
+        })
     }
 }
 

@@ -52,14 +52,14 @@ fn the_customer_comes_back_while_the_window_is_open() {
         let windows = BTreeMap::from([(clock.to_owned(), due)]);
         for case in [&answered, &closed] {
             let try_at = |at| {
-                let situation = Situation { at, windows: &windows };
+                let situation = Situation { at, windows: &windows, children: &[] };
                 let step = format!("{action} by customer");
                 act_in(&package, &mut case.clone(), &step, situation).map(drop)
             };
             assert_eq!((try_at(before), try_at(due)), (Ok(()), Ok(())));
             let over = Refusal::Window { clock: clock.to_owned(), ended_at: due };
             assert_eq!(try_at(after), Err(over.clone()));
-            let situation = Situation { at: after, windows: &windows };
+            let situation = Situation { at: after, windows: &windows, children: &[] };
             let lines = available(&package, case, &person("customer"), situation);
             let line = lines.into_iter().find(|line| line.action == action).unwrap();
             assert_eq!(line.refusal, Some(over));

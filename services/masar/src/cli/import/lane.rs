@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use masar_proto::common::v1::Rejection;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::intake::v1::submit_cases_response::Result as ItemResult;
-use masar_proto::common::v1::Rejection;
 use masar_proto::intake::v1::{SubmitCaseRequest, SubmitCasesRequest, SubmitCasesResponse};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

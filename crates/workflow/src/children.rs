@@ -1,0 +1,122 @@
+//! Children: the cases that a case asks for, what it knows of them, and the forms that they begin with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cel::Env;
+use masar_domain::StateCategory;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::expression::{CHILD, Expression, Scope};
+use crate::{Case, Effect, Error, Task};
+
+/// The state of a child that is asked for and not opened yet.
+const ASKED: &str = "asked";
+
+/// What a case knows of a child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// Its package.
+    pub package: String,
+    /// How it relates to this case.
+    pub link: String,
+    /// Code of its state.
+    pub state: String,
+    /// Category of its state.
+    pub category: StateCategory,
+    /// What is known of it, as its own package says.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Children as guards see them: those that were asked for and are not opened yet are open too, so that no guard takes
+/// them for done.
+pub(crate) fn children_facts(case: &Case, children: &[Child]) -> Value {
+    let mut all: Vec<Value> = children.iter().map(|child| json!(child)).collect();
+    for (package, asked) in &case.asked {
+        let opened = children.iter().filter(|child| child.package == *package).count();
+        let missing = usize::try_from(*asked).unwrap_or_default().saturating_sub(opened);
+        let waiting = json!({"package": package, "link": "", "state": ASKED, "category": StateCategory::Open, "facts": {}});
+        all.extend(std::iter::repeat_n(waiting, missing));
+    }
+    Value::Array(all)
+}
+
+/// A task for children, compiled: for how many, and with which forms.
+pub(crate) struct Asking {
+    package: String,
+    link: String,
+    /// The rows of which each has a child; one child without it.
+    each: Option<Expression>,
+    /// The fields of the child's opening form; none takes over the form of the transition.
+    with: Vec<(String, Said)>,
+}
+
+enum Said {
+    Field(String),
+    Computed(Expression),
+}
+
+impl Asking {
+    /// The tasks for children among what a transition asks for.
+    pub(crate) fn compile(env: &Arc<Env>, place: &str, tasks: &[Task]) -> Result<Vec<Self>, Error> {
+        tasks.iter().filter_map(|task| Self::of(env, place, task).transpose()).collect()
+    }
+
+    fn of(env: &Arc<Env>, place: &str, task: &Task) -> Result<Option<Self>, Error> {
+        let Task::Child { package, link, each, with } = task else { return Ok(None) };
+        let place = format!("the child `{package}` of {place}");
+        let compile = |text: &str| Expression::compile(env, &place, CHILD, text);
+        let said = |(field, text): (&String, &String)| {
+            let said = match text.strip_prefix('=') {
+                None => Said::Field(text.clone()),
+                Some(text) => Said::Computed(compile(text)?),
+            };
+            Ok((field.clone(), said))
+        };
+        Ok(Some(Self {
+            package: package.clone(),
+            link: link.clone(),
+            each: each.as_deref().map(compile).transpose()?,
+            with: with.iter().map(said).collect::<Result<_, Error>>()?,
+        }))
+    }
+
+    /// The children that are asked for, given the case after the event and the event's form.
+    pub(crate) fn effects(&self, case: &Value, form: Option<&Value>) -> Vec<Effect> {
+        let none = Value::Null;
+        let form = form.unwrap_or(&none);
+        let rows = match &self.each {
+            None => vec![Value::Null],
+            Some(each) => match each.json(&scope(case, form, &none)) {
+                Some(Value::Array(rows)) => rows,
+                _ => Vec::new(),
+            },
+        };
+        let child = |(number, row): (usize, Value)| Effect::Child {
+            package: self.package.clone(),
+            link: self.link.clone(),
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            form: self.form(case, form, &row),
+        };
+        rows.into_iter().enumerate().map(child).collect()
+    }
+
+    fn form(&self, case: &Value, form: &Value, row: &Value) -> Value {
+        if self.with.is_empty() {
+            return form.clone();
+        }
+        let scope = scope(case, form, row);
+        let said = |said: &Said| match said {
+            Said::Field(field) => row.get(field).or_else(|| form.get(field)).cloned(),
+            Said::Computed(expression) => expression.json(&scope),
+        };
+        let fields = self.with.iter().filter_map(|(field, how)| Some((field.clone(), said(how)?)));
+        Value::Object(fields.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+    }
+}
+
+fn scope<'a>(case: &'a Value, form: &'a Value, row: &'a Value) -> Scope<'a> {
+    Scope::default().with("case", move || case).with("form", move || form).with("row", move || row)
+}

@@ -1,0 +1,235 @@
+//! A package in plain sentences, in Arabic or English: who may do what, under which condition, in which time, and who is
+//! told when it is late.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use masar_clock::Mark;
+use masar_domain::{Language, Role};
+
+use crate::{CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition};
+
+/// Says a machine in sentences.
+#[must_use]
+pub fn explain(definition: &Definition, language: Language) -> String {
+    let teller = Teller { definition, language };
+    let mut parts = vec![teller.beginning()];
+    parts.extend(definition.states.keys().map(|state| teller.state(state)));
+    parts.push(teller.say("المهل", "Clocks").to_owned());
+    parts.extend(definition.clocks.iter().map(|(code, rule)| teller.clock(code, rule)));
+    parts.push(teller.routing());
+    parts.join("\n")
+}
+
+struct Teller<'a> {
+    definition: &'a Definition,
+    language: Language,
+}
+
+impl Teller<'_> {
+    fn say<'t>(&self, arabic: &'t str, english: &'t str) -> &'t str {
+        match self.language {
+            Language::Ar => arabic,
+            Language::En => english,
+        }
+    }
+
+    fn list(&self, words: impl Iterator<Item = String>) -> String {
+        words.collect::<Vec<_>>().join(self.say("، ", ", "))
+    }
+
+    fn name_of_state(&self, code: &str) -> String {
+        let label = self.definition.states.get(code).map(|state| state.label.in_language(self.language));
+        self.quoted(label.unwrap_or(code))
+    }
+
+    fn name_of_action(&self, code: &str) -> String {
+        let found = self.definition.transitions.iter().find(|transition| transition.action == code);
+        let opened = self.say("الفتح", "opening");
+        self.quoted(found.map_or(opened, |transition| transition.label.in_language(self.language)))
+    }
+
+    fn quoted(&self, text: &str) -> String {
+        format!("{}{text}{}", self.say("«", "“"), self.say("»", "”"))
+    }
+
+    fn role(&self, code: &str) -> String {
+        match code {
+            "handler" => self.say("من يتولى الحالة", "whoever handles the case").to_owned(),
+            "actor" => self.say("من قام بالإجراء", "whoever did it").to_owned(),
+            code => Role(code.to_owned()).label(self.language).to_owned(),
+        }
+    }
+
+    fn roles(&self, roles: &BTreeSet<Role>) -> String {
+        self.list(roles.iter().map(|role| self.role(&role.0)))
+    }
+
+    fn beginning(&self) -> String {
+        let definition = self.definition;
+        let mut text = format!(
+            "{} ({} {})\n{}: {}.\n{} {}.\n",
+            definition.label.in_language(self.language),
+            definition.package,
+            definition.version,
+            self.say("يفتح الحالة", "A case is opened by"),
+            self.roles(&definition.opened_by),
+            self.say("تبدأ الحالة في", "It begins in"),
+            self.name_of_state(definition.initial().unwrap_or_default()),
+        );
+        for begin in &definition.begin {
+            let (state, when) = (self.name_of_state(&begin.state), &begin.when);
+            text += &format!(
+                "{} {state}: {when}.\n",
+                self.say("أو تبدأ، إن تحقق الشرط، في", "Or, if this holds, in")
+            );
+        }
+        text
+    }
+
+    fn state(&self, code: &str) -> String {
+        let mut text = format!("{} {}:\n", self.say("في", "In"), self.name_of_state(code));
+        let ways = self.definition.transitions.iter().filter(|transition| transition.from.contains(code));
+        let lines: String = ways.map(|transition| self.transition(code, transition)).collect();
+        match lines.is_empty() {
+            true => text += &format!("  - {}.\n", self.say("انتهت الحالة", "The case is over")),
+            false => text += &lines,
+        }
+        text
+    }
+
+    fn transition(&self, from: &str, transition: &Transition) -> String {
+        let mut text = format!(
+            "  - {} {} {}",
+            self.roles(&transition.roles),
+            self.say("يجوز له", "may do"),
+            self.quoted(transition.label.in_language(self.language)),
+        );
+        if transition.to != from {
+            text += &format!(
+                "{} {}",
+                self.say("، فتصير في", ", which leads to"),
+                self.name_of_state(&transition.to)
+            );
+        }
+        let asked = [
+            (transition.form.is_some(), "باستمارة", "with a form"),
+            (transition.reason, "مع ذكر السبب", "with a reason"),
+        ];
+        for (_, arabic, english) in asked.into_iter().filter(|(asked, ..)| *asked) {
+            text += &format!("{}{}", self.say("، ", ", "), self.say(arabic, english));
+        }
+        if let Some(clock) = &transition.within {
+            text += &format!(
+                "{} {}",
+                self.say("، ما لم تنته مهلة", ", as long as this has not run out:"),
+                self.name_of_clock(clock)
+            );
+        }
+        if !transition.not_by.is_empty() {
+            let steps = self.list(transition.not_by.iter().map(|step| self.name_of_action(step)));
+            text += &format!(
+                "{} {steps}",
+                self.say("، على ألا يكون هو من قام بـ", ", unless the same person did")
+            );
+        }
+        text += ".\n";
+        if let (Some(guard), Some(otherwise)) = (&transition.guard, &transition.otherwise) {
+            let otherwise = self.quoted(otherwise.in_language(self.language));
+            text += &format!(
+                "    {} {guard}. {} {otherwise}.\n",
+                self.say("الشرط:", "Only if:"),
+                self.say("وإلا:", "Otherwise:")
+            );
+        }
+        text + &self.tasks(&transition.effects)
+    }
+
+    fn tasks(&self, tasks: &[Task]) -> String {
+        let mut text = String::new();
+        for task in tasks {
+            let said = match task {
+                Task::Notify { template, to } => {
+                    let to = self.list(to.iter().map(|role| self.role(role)));
+                    format!("{} {to}: {template}", self.say("يبلغ", "This is told to"))
+                }
+                Task::Child { package, each, .. } => {
+                    let many = self.say("تفتح حالة لكل سطر من", "A case is opened for each row, of");
+                    let one = self.say("تفتح حالة من", "A case is opened, of");
+                    format!("{} {package}", if each.is_some() { many } else { one })
+                }
+                Task::Route | Task::CloseTask | Task::AssignActor => continue,
+            };
+            text += &format!("    {said}.\n");
+        }
+        text
+    }
+
+    fn name_of_clock(&self, code: &str) -> String {
+        let label = self.definition.clocks.get(code).map(|rule| rule.label.in_language(self.language));
+        self.quoted(label.unwrap_or(code))
+    }
+
+    fn clock(&self, code: &str, rule: &ClockRule) -> String {
+        let whose = match rule.kind {
+            ClockKind::Sla => self.say("وعد للمتعامل", "a promise to the customer"),
+            ClockKind::Ola => self.say("وعد بين الإدارات", "a promise between departments"),
+            ClockKind::Uc => self.say("وعد من مزود", "a promise of a provider"),
+            ClockKind::Internal => self.say("مهلة داخلية", "internal"),
+            ClockKind::Window => self.say("مدة متاحة", "a time in which something may be done"),
+        };
+        let targets = self.list(rule.target.iter().map(|(word, target)| format!("{word}: {target}")));
+        let mut text = format!("  - {} ({whose}): {targets}.", self.name_of_clock(code));
+        for (moments, arabic, english) in
+            [(&rule.start, "تبدأ عند", "Starts with"), (&rule.stop, "وتنتهي عند", "Ends with")]
+        {
+            text += &format!(" {} {}.", self.say(arabic, english), self.moments(moments));
+        }
+        if !rule.pause.is_empty() {
+            let states = self.list(rule.pause.iter().map(|state| self.name_of_state(state)));
+            text += &format!(" {} {states}.", self.say("تتوقف في", "Stands still in"));
+        }
+        if let Some(action) = &rule.on_breach {
+            let action = self.name_of_action(action);
+            text += &format!(
+                " {} {action}.",
+                self.say("وعند انتهائها يقوم النظام بـ", "When it runs out the system does")
+            );
+        }
+        text.push('\n');
+        let levels = self.definition.ladders.get(code).into_iter().flat_map(|ladder| &ladder.levels);
+        text + &levels.map(|level| self.level(level)).collect::<String>()
+    }
+
+    fn moments(&self, moments: &Moments) -> String {
+        let actions = moments.actions.iter().map(|action| self.name_of_action(action));
+        let states = moments.states.iter().map(|state| self.name_of_state(state));
+        self.list(actions.chain(states).chain(moments.messages.iter().cloned()))
+    }
+
+    fn level(&self, level: &Level) -> String {
+        let when = self.list(at(&level.at).into_iter());
+        let people = self.list(level.to.iter().map(|role| self.role(role)));
+        let verb = match level.to.iter().any(|role| role == CUSTOMER) {
+            true => self.say("يذكر", "reminds"),
+            false => self.say("يبلغ", "tells"),
+        };
+        format!("      {} ({when}) {verb} {people}.\n", level.level)
+    }
+
+    fn routing(&self) -> String {
+        let mut text = format!("{}\n", self.say("التوجيه", "Desks"));
+        for rule in &self.definition.routing.rules {
+            text += &format!("  - {} {}: {}\n", self.say("إن تحقق", "If"), rule.when, rule.queue);
+        }
+        text + &format!("  - {} {}\n", self.say("وإلا:", "Otherwise:"), self.definition.routing.otherwise)
+    }
+}
+
+/// When a level fires: `breach`, or by importance where that makes a difference.
+fn at(marks: &BTreeMap<String, Mark>) -> Vec<String> {
+    let word = |(importance, mark): (&String, &Mark)| match importance.as_str() {
+        "all" => mark.to_string(),
+        importance => format!("{importance}: {mark}"),
+    };
+    marks.iter().map(word).collect()
+}

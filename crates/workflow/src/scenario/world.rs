@@ -1,0 +1,314 @@
+//! A case that walks its package on a simulated clock, with its desk, its clocks, its ladders and its children.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use masar_domain::{CaseId, Role, StateCategory};
+use masar_worktime::Calendar;
+use serde_json::json;
+
+use super::Lookup;
+use super::story::{Book, Step, Story};
+use super::timing::{Clocks, Fired};
+use crate::decide::decided;
+use crate::{
+    Actor, CUSTOMER, Case, CaseEvent, Child, Command, Effect, Opening, Package, Refusal, SYSTEM, Situation,
+    climb, evolve,
+};
+
+/// The word of ladders for the person who handles the case.
+const HANDLER: &str = "handler";
+
+pub(super) struct World<'a> {
+    package: &'a Package,
+    pub(super) calendar: &'a Calendar,
+    lookup: Lookup<'a>,
+    pub(super) book: &'a Book,
+    story: &'a Story,
+    pub(super) now: Timestamp,
+    pub(super) case: Case,
+    pub(super) clocks: Clocks,
+    pub(super) queue: String,
+    pub(super) assignee: String,
+    pub(super) children: Vec<Child>,
+    /// The sentences of the package that were walked.
+    pub(super) walked: BTreeSet<usize>,
+    /// What happened in the step at hand.
+    pub(super) step: Happened,
+    problem: Option<String>,
+}
+
+/// What happened in a step besides the move itself.
+#[derive(Default)]
+pub(super) struct Happened {
+    pub(super) messages: BTreeSet<String>,
+    pub(super) children: Vec<String>,
+    pub(super) levels: Vec<String>,
+    pub(super) acted: Vec<String>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn open(
+        package: &'a Package,
+        calendar: &'a Calendar,
+        lookup: Lookup<'a>,
+        book: &'a Book,
+        story: &'a Story,
+    ) -> Result<Self, String> {
+        let now = instant(calendar, &story.starts)?;
+        let said = &story.opening.value;
+        let form = book.form(&said.form, &said.with)?;
+        let opening = Opening { case_id: CaseId(uuid()), historical: said.historical, form };
+        let actor = Actor { id: said.by.clone(), roles: [Role(said.by.clone())].into(), department: None };
+        let opened = package.definition().may_open(&actor.roles);
+        let event = opened.and_then(|()| package.open(opening, &actor, now));
+        let event =
+            event.map_err(|refusal| format!("the opening was refused with {}: {refusal}", refusal.code()))?;
+        let mut world = Self {
+            case: evolve(None, &event),
+            package,
+            calendar,
+            lookup,
+            book,
+            story,
+            now,
+            clocks: Clocks::default(),
+            queue: String::new(),
+            assignee: String::new(),
+            children: Vec::new(),
+            walked: BTreeSet::new(),
+            step: Happened::default(),
+            problem: None,
+        };
+        world.follow(&event);
+        world.problem().map(|()| world)
+    }
+
+    /// Forgets what happened in the step before.
+    pub(super) fn begin_step(&mut self) {
+        self.step = Happened::default();
+    }
+
+    /// What went wrong where nobody was refused, such as a child that its package would not open.
+    pub(super) fn problem(&mut self) -> Result<(), String> {
+        self.problem.take().map_or(Ok(()), Err)
+    }
+
+    /// Lets time pass until a step is taken.
+    pub(super) fn pass(&mut self, step: &Step) -> Result<(), String> {
+        let until = match (&step.at, step.after) {
+            (None, None) => return Ok(()),
+            (Some(at), None) => instant(self.calendar, at)?,
+            (None, Some(span)) => self.calendar.due(self.now, span).map_err(|error| error.to_string())?,
+            (Some(_), Some(_)) => return Err("a step says either `at` or `after`".to_owned()),
+        };
+        if until < self.now {
+            return Err("time only passes: this is before the step that went before".to_owned());
+        }
+        while let Some((clock, at)) = self.clocks.next(until) {
+            self.now = self.now.max(at);
+            if let Some(fired) = self.clocks.fire(&clock, self.now, self.calendar)? {
+                self.marked(fired);
+            }
+            self.problem()?;
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    /// Somebody does something, or is refused.
+    pub(super) fn act(&mut self, step: &Step, action: &str) -> Result<Result<(), Refusal>, String> {
+        let role = step.by.clone().unwrap_or_default();
+        let name = step.name.clone().unwrap_or_else(|| role.clone());
+        let actor = match role.as_str() {
+            SYSTEM => Actor::system(),
+            _ => Actor { id: name, department: step.department.clone(), ..self.person(&role) },
+        };
+        let actor = Actor { department: actor.department.or_else(|| self.person(&role).department), ..actor };
+        let command = Command {
+            action: action.to_owned(),
+            form: step.form.as_ref().map(|form| self.book.form(form, &step.with)).transpose()?,
+            reason: step.reason.clone(),
+            expected_version: None,
+        };
+        Ok(self.obey(&command, &actor))
+    }
+
+    /// A child changes, and the system does what the package says of that.
+    pub(super) fn change_child(&mut self, child: &str, step: &Step) -> Result<(), String> {
+        let becomes = step.becomes.as_deref().unwrap_or_default();
+        let (package, number) = child.split_once(' ').unwrap_or((child, "1"));
+        let number: usize = number.parse().map_err(|_| format!("`{number}` is no number of a child"))?;
+        let known = (self.lookup)(package);
+        let known = known.ok_or_else(|| format!("`{package}` is no package"))?;
+        let state = known.definition().states.get(becomes);
+        let state = state.ok_or_else(|| format!("`{package}` has no state `{becomes}`"))?;
+        let mut children = self.children.iter_mut().filter(|child| child.package == package);
+        let found = children.nth(number.saturating_sub(1));
+        let found = found.ok_or_else(|| format!("there is no child `{child}`"))?;
+        becomes.clone_into(&mut found.state);
+        found.category = state.category;
+        found.facts.extend(step.knows.clone());
+        for action in self.package.definition().on_child.clone() {
+            self.system(action);
+        }
+        self.problem()
+    }
+
+    /// The person who holds a role for the case.
+    pub(super) fn person(&self, role: &str) -> Actor {
+        let known = Role(role.to_owned());
+        let department = self.case.department().filter(|_| known.is_of_a_department()).map(str::to_owned);
+        Actor { id: role.to_owned(), roles: [known].into(), department }
+    }
+
+    /// The actions that a person of a role may do now.
+    pub(super) fn may(&self, role: &str) -> BTreeSet<String> {
+        let (windows, actor) = (self.windows(), self.person(role));
+        let lines = crate::available(self.package, &self.case, &actor, self.situation(&windows));
+        lines.into_iter().filter(|line| line.refusal.is_none()).map(|line| line.action).collect()
+    }
+
+    fn windows(&self) -> BTreeMap<String, Timestamp> {
+        self.clocks.due(self.package.windows().into_iter())
+    }
+
+    fn situation<'s>(&'s self, windows: &'s BTreeMap<String, Timestamp>) -> Situation<'s> {
+        Situation { at: self.now, windows, children: &self.children }
+    }
+
+    fn obey(&mut self, command: &Command, actor: &Actor) -> Result<(), Refusal> {
+        let windows = self.windows();
+        let (index, event) = decided(self.package, &self.case, command, actor, self.situation(&windows))?;
+        self.walked.extend(self.package.definition().transitions.get(index).map(|found| found.sentence));
+        self.case = evolve(Some(self.case.clone()), &event);
+        self.follow(&event);
+        Ok(())
+    }
+
+    /// The system acts; where the case has moved on meanwhile, there is nothing left to do.
+    fn system(&mut self, action: String) {
+        let command = Command { action: action.clone(), ..Command::default() };
+        if self.obey(&command, &Actor::system()).is_ok() {
+            self.step.acted.push(action);
+        }
+    }
+
+    /// Does what an event asks of the other services.
+    fn follow(&mut self, event: &CaseEvent) {
+        for effect in &event.effects {
+            let done = match effect {
+                Effect::Clock(effect) => {
+                    let (importance, tells) = (self.case.importance(), !self.case.historical);
+                    self.clocks.apply(effect, importance, tells, event.at, self.calendar)
+                }
+                Effect::Route => {
+                    self.queue = self.routed();
+                    self.assignee.clear();
+                    Ok(())
+                }
+                Effect::AssignActor => {
+                    self.assignee.clone_from(&event.actor);
+                    Ok(())
+                }
+                Effect::CloseTask => {
+                    self.queue.clear();
+                    self.assignee.clear();
+                    Ok(())
+                }
+                Effect::Notify { template, recipients } => {
+                    let told = recipients.iter().map(|recipient| format!("{template} to {recipient}"));
+                    self.step.messages.extend(told);
+                    match self.story.undelivered.contains(template) {
+                        true => Ok(()),
+                        false => self.clocks.told(template, event.at, self.calendar),
+                    }
+                }
+                Effect::Child { package, link, form, .. } => {
+                    self.child(package, link, form.clone(), &event.actor)
+                }
+            };
+            if let Err(problem) = done {
+                self.problem.get_or_insert(problem);
+            }
+        }
+    }
+
+    fn routed(&self) -> String {
+        let named = |departments: &BTreeMap<String, String>, code: &str| match departments.get(code) {
+            Some(department) => json!({"code": code, "department": department}),
+            None => json!({"code": code}),
+        };
+        let fact = |name| self.case.fact(name).unwrap_or_default();
+        let service = named(&self.story.services, fact("service"));
+        let category = named(&self.story.categories, fact("classification"));
+        let case = self.case.routing_facts();
+        self.package.route(&json!({"case": case, "service": service, "category": category})).queue
+    }
+
+    /// A child is opened by its own package.
+    fn child(
+        &mut self,
+        package: &str,
+        link: &str,
+        form: serde_json::Value,
+        actor: &str,
+    ) -> Result<(), String> {
+        let known = (self.lookup)(package).ok_or_else(|| format!("the child `{package}` is no package"))?;
+        let opening = Opening { case_id: CaseId(uuid()), historical: false, form };
+        let actor = Actor { id: actor.to_owned(), roles: BTreeSet::new(), department: None };
+        let event = known.open(opening, &actor, self.now);
+        let event = event.map_err(|refusal| format!("the child `{package}` cannot be opened: {refusal}"))?;
+        self.step.children.push(package.to_owned());
+        self.children.push(Child {
+            package: package.to_owned(),
+            link: link.to_owned(),
+            state: event.to.0,
+            category: event.to.1,
+            facts: event.facts,
+        });
+        Ok(())
+    }
+
+    /// A mark has fired: whoever must know is told, and the system acts where the package says so.
+    fn marked(&mut self, fired: Fired) {
+        let steps = self.package.ladder(&fired.clock, fired.importance);
+        let over = self.case.category == StateCategory::Closed;
+        if let Some(net) = self.package.safety_net(&fired.clock).filter(|_| !over) {
+            for (index, step) in steps.iter().enumerate().filter(|(_, step)| step.mark == fired.mark) {
+                if self.clocks.climbs(&fired.clock, &step.level) {
+                    let people = climb(&steps, index, net, |role| self.people(role)).people;
+                    let line = format!("{} {} to {}", fired.clock, step.level, people.join(", "));
+                    self.step.levels.push(line);
+                }
+            }
+        }
+        if let Some(action) = fired.asks {
+            self.system(action);
+        }
+    }
+
+    /// One person holds each role, unless the scenario says that nobody does.
+    fn people(&self, role: &str) -> Vec<String> {
+        let nowhere = Role(role.to_owned()).is_of_a_department() && self.case.department().is_none();
+        match role {
+            _ if nowhere || self.story.vacant.contains(role) => Vec::new(),
+            CUSTOMER => vec![CUSTOMER.to_owned()],
+            HANDLER => self.case.handler.iter().cloned().collect(),
+            role => vec![role.to_owned()],
+        }
+    }
+}
+
+/// A scenario has one case; its identity tells nobody anything.
+fn uuid() -> uuid::Uuid {
+    uuid::Uuid::nil()
+}
+
+/// A time as people of the calendar's zone write it.
+pub(super) fn instant(calendar: &Calendar, text: &str) -> Result<Timestamp, String> {
+    let unreadable = |error: jiff::Error| format!("`{text}` is no time such as 2026-11-15 08:00: {error}");
+    let local: DateTime = text.parse().map_err(unreadable)?;
+    calendar.time_zone().to_timestamp(local).map_err(unreadable)
+}
