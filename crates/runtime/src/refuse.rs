@@ -87,7 +87,8 @@ pub fn rejection(status: &Status) -> Option<Rejection> {
     if all.contains(&status.code()) {
         return None;
     }
-    let wrong = status.get_details_bad_request().unwrap_or_default().field_violations.into_iter();
+    let wrong =
+        status.get_details_bad_request().map(|wrong| wrong.field_violations).unwrap_or_default().into_iter();
     let wrong = wrong.map(|wrong| Violation { field: wrong.field, message: wrong.description });
     Some(Rejection {
         code: reason(status).unwrap_or_default(),

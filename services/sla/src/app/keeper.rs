@@ -324,7 +324,9 @@ impl<'a> Session<'a> {
         let rows = self.rows.get_mut(&case).into_iter().flatten();
         let mut elsewhere = rows.filter(|row| row.is_open() && row.queue != queue).peekable();
         if elsewhere.peek().is_some() {
-            self.queued.values_mut().for_each(|cases| drop(cases.remove(&case)));
+            self.queued.values_mut().for_each(|cases| {
+                cases.remove(&case);
+            });
             self.queued.entry(queue.to_owned()).or_default().insert(case);
         }
         elsewhere.for_each(|row| queue.clone_into(&mut row.queue));
