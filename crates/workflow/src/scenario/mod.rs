@@ -57,7 +57,7 @@ fn run(book: &Book, story: &Spanned<Story>, package: &Package, lookup: Lookup<'_
             judge(&mut outcome, &world, story.opening.value.expect.as_ref());
             let mut steps = story.steps.iter();
             // What would follow stands on a step that was not taken as it should be.
-            while steps.next().is_some_and(|step| walk(&mut world, step, &mut outcome)) {}
+            while steps.next().is_some_and(|step| walk(&mut world, step, 0, &mut outcome)) {}
             outcome.walked = world.walked;
         }
         Err(problem) => outcome.fail(story.opening.referenced, problem),
@@ -74,13 +74,18 @@ fn calendar(name: &str) -> Result<Calendar, String> {
     Calendar::compile(&spec).map_err(|error| error.to_string())
 }
 
+/// Walks within walks; more are taken for a walk that leads to itself.
+const DEEPEST: usize = 16;
+
 /// Takes a step, or those that it names. False when one was not taken as it should be.
-fn walk(world: &mut World<'_>, step: &Spanned<Step>, outcome: &mut Outcome) -> bool {
+fn walk(world: &mut World<'_>, step: &Spanned<Step>, depth: usize, outcome: &mut Outcome) -> bool {
     let Spanned { value: step, referenced: place, .. } = step;
     let taken = match &step.walk {
         None => take(world, step),
+        Some(name) if depth == DEEPEST => Err(format!("the walk `{name}` leads to itself")),
         Some(name) => match world.book.walks.get(name) {
-            Some(steps) => return steps.iter().all(|step| walk(world, step, outcome)),
+            Some(steps) if steps.iter().all(|step| walk(world, step, depth + 1, outcome)) => Ok(()),
+            Some(_) => return false,
             None => Err(format!("there is no walk `{name}` in this file")),
         },
     };

@@ -28,3 +28,79 @@ fn every_shipped_package_does_what_its_scenarios_say_and_they_walk_all_of_it() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+/// What scenarios of requests to departments say: the line and the message of every difference.
+fn differences(text: &str) -> Vec<(u64, String)> {
+    let package = CATALOG.in_force("department-request").unwrap();
+    let texts = [("text.yaml".to_owned(), text.to_owned())].into();
+    let trial = trial(package, &texts, &|name| CATALOG.in_force(name).cloned());
+    let outcomes = trial.files["text.yaml"].as_ref().unwrap_or_else(|error| panic!("{error}"));
+    let failures = outcomes.iter().flat_map(|outcome| &outcome.failures);
+    failures.map(|failure| (failure.line, failure.message.clone())).collect()
+}
+
+#[test]
+fn what_differs_is_told_with_its_line() {
+    let head = "scenarios:\n  - scenario: {ar: \"طلب\", en: \"A request\"}\n    opening: {by: case_handler, form: {to: LAB-DISPUTES, text: \"Why?\"}}\n    steps:\n";
+    let table = [
+        ("{by: case_handler, does: accept}", None),
+        (
+            "{by: case_handler, does: accept, expect: {state: sent}}",
+            Some("state: expected sent, and there is in_work"),
+        ),
+        ("{by: case_handler, does: answer, form: {text: \"So\"}}", Some("`answer` was refused with ACTION")),
+        (
+            "{by: case_handler, does: accept, refused: role}",
+            Some("`accept` should be refused with role, and was done"),
+        ),
+        (
+            "{by: case_handler, department: LAB-PERMITS, does: accept, refused: role}",
+            Some("`accept` should be refused with role, and was with DEPARTMENT"),
+        ),
+        ("{by: case_handler, does: accept, form: own}", Some("there is no form `own` in this file")),
+        ("{walk: on}", Some("there is no walk `on` in this file")),
+        ("{at: 2026-11-14 08:00}", Some("time only passes")),
+        ("{child: complaint, becomes: closed}", Some("there is no child `complaint`")),
+        ("{by: case_handler}", Some("a step says `does`, or `child` and `becomes`")),
+        (
+            "{after: 5 business_days, expect: {clocks: {answer: running until 2026-11-22 14:00}}}",
+            Some(
+                "clock `answer`: expected running until 2026-11-22 14:00, and there is late until 2026-11-22 14:00",
+            ),
+        ),
+        (
+            "{after: 5 business_days, expect: {levels: []}}",
+            Some("levels: expected nothing, and there is answer L1 to department_manager"),
+        ),
+        (
+            "{after: 1 minute, expect: {may: {case_handler: []}}}",
+            Some("what `case_handler` may do: expected nothing, and there is accept"),
+        ),
+    ];
+    for (step, message) in table {
+        let found = differences(&format!("{head}      - {step}\n"));
+        match message {
+            None => assert_eq!(found, [], "{step}"),
+            Some(message) => {
+                let [(line, told)] = found.as_slice() else { panic!("{step}: {found:?}") };
+                assert!(*line == 5 && told.starts_with(message), "{step}: {line}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_walk_that_leads_to_itself_ends() {
+    let found = differences(
+        "walks:\n  round: [{walk: round}]\nscenarios:\n  - scenario: {ar: \"طلب\", en: \"A request\"}\n    opening: {by: case_handler, form: {to: LAB-DISPUTES, text: \"Why?\"}}\n    steps: [{walk: round}]\n",
+    );
+    assert_eq!(found, [(2, "the walk `round` leads to itself".to_owned())]);
+}
+
+#[test]
+fn a_case_that_its_package_does_not_open_is_told_too() {
+    let found = differences(
+        "scenarios:\n  - scenario: {ar: \"طلب\", en: \"A request\"}\n    opening: {by: customer, form: {to: LAB-DISPUTES, text: \"Why?\"}}\n",
+    );
+    assert!(found.len() == 1 && found[0].1.starts_with("the opening was refused with ROLE"), "{found:?}");
+}
