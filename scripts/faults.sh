@@ -2,11 +2,11 @@
 # The long run of faults: a distributed set under load, on a PostgreSQL and a RabbitMQ of its own, and every fault for
 # minutes. Prints a table of faults and one of findings, and fails on any finding.
 #
-#   scripts/faults.sh [SEED=N] [MINUTES=N] [FAULT="NAME ..."] [BEFORE=COMMIT]
+#   scripts/faults.sh [SEED=N] [MINUTES=N] [FAULT="NAME ..."] [BEFORE=COMMIT|BINARY]
 #
 # SEED repeats a run; MINUTES is how long each fault strikes (3); FAULT names some of roll, kill, stop, cut, freeze, slow,
-# clock, poison, repeat, broker and database; BEFORE is the commit from whose binary the set goes over to this one: unless
-# said otherwise the last one before the newest change of code.
+# clock, poison, repeat, broker and database; BEFORE is the binary from which the set goes over to this one,
+# or the commit that it is built from: unless said otherwise the last one before the newest change of code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,15 +33,19 @@ end_all() {
 trap end_all EXIT
 trap 'exit 130' INT TERM
 
-# The binary that was in use before: built from its own sources, with what both have in common built once.
+# The binary that was in use before. Built in a folder of its own: cargo would take one checkout's work for the other's.
 if [[ " ${MASAR_TEST_FAULT:-roll} " == *" roll "* ]]; then
-  changed=$(git log -1 --format=%H -- '*.rs' '*.toml' Cargo.lock '*.proto')
-  before=$(git rev-parse --verify "${BEFORE:-$changed~1}^{commit}")
-  say "the set goes over from $(git log -1 --format='%h %s' "$before")"
-  git worktree add --quiet --detach "$folder/before" "$before"
-  (cd "$folder/before" && cargo build --locked --package masar)
-  cp "$CARGO_TARGET_DIR/debug/masar" "$folder/masar-before"
-  export MASAR_TEST_BEFORE="$folder/masar-before"
+  if [ -f "${BEFORE:-}" ] && [ -x "$BEFORE" ]; then
+    MASAR_TEST_BEFORE=$(realpath "$BEFORE")
+  else
+    changed=$(git log -1 --format=%H -- '*.rs' '*.toml' Cargo.lock '*.proto')
+    before=$(git rev-parse --verify "${BEFORE:-$changed~1}^{commit}")
+    say "the set goes over from $(git log -1 --format='%h %s' "$before")"
+    git worktree add --quiet --detach "$folder/before" "$before"
+    (cd "$folder/before" && CARGO_TARGET_DIR="$CARGO_TARGET_DIR/before" cargo build --locked --package masar)
+    MASAR_TEST_BEFORE="$CARGO_TARGET_DIR/before/debug/masar"
+  fi
+  export MASAR_TEST_BEFORE
 fi
 cargo test --locked --package masar --test faults --no-run
 

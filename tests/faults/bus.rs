@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use lapin::message::Delivery;
 use lapin::options::{
@@ -19,11 +19,13 @@ use masar_proto::operations::v1::DropParkedRequest;
 use masar_proto::operations::v1::operations_service_client::OperationsServiceClient;
 use uuid::Uuid;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, lasting};
 use crate::support::eventually;
 
 /// Messages that come again of one catch, at most.
 const MOST: usize = 200;
+/// Under load something is sent at the latest after so long.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// A person at the broker.
 struct Hand {
@@ -139,10 +141,13 @@ pub(crate) async fn repeat(stage: &Stage, catching: Duration) -> Result<()> {
         }
     }
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let caught =
+    let mut caught =
         hand.channel.basic_consume(tap.name().clone(), "".into(), options, FieldTable::default()).await?;
-    let caught = caught.take_until(Box::pin(tokio::time::sleep(catching))).take(MOST);
-    let caught: Vec<Delivery> = caught.filter_map(async |delivery| delivery.ok()).collect().await;
+    let first = tokio::time::timeout(QUIET, caught.next()).await.context("nothing is sent")?;
+    let first = first.context("the broker has nothing more to say")??;
+    let rest = caught.take_until(Box::pin(lasting(catching))).take(MOST);
+    let caught: Vec<Delivery> =
+        stream::iter([Ok(first)]).chain(rest).filter_map(async |delivery| delivery.ok()).collect().await;
     for message in caught.iter().rev() {
         let (source, key) =
             (message.exchange.as_str().trim_start_matches("masar.v1."), message.routing_key.as_str());

@@ -16,7 +16,7 @@ use self::replay::Replayed;
 use crate::seen::{Readers, Seen};
 
 /// How long the services may take in the end.
-const SETTLED: Duration = Duration::from_secs(120);
+const SETTLED: Duration = Duration::from_secs(180);
 /// Between two looks.
 const PACE: Duration = Duration::from_secs(1);
 

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use async_trait::async_trait;
-use masar_bus::{Delivery, Error, Event, Message, Outbox, Transport, every_partition};
+use masar_bus::{Delivery, Error, Event, Message, Outbox, Transport, every_partition, waiting};
 use tokio::sync::{mpsc, watch};
 
-use crate::bench::{Links, ONE, TWO, event, message, number, on_each, query, tell};
+use crate::bench::{Links, ONE, TENANT, TWO, event, message, number, on_each, query, tell};
 use crate::recorder::{Recorder, UNHEARD};
 
 #[tokio::test]
@@ -30,6 +30,23 @@ async fn every_consumer_gets_every_event_once_and_each_subject_in_order() -> Res
                 assert_eq!(recorder.of(subject), (0..1_000).collect::<Vec<_>>(), "{subject}");
             }
         }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_waits_in_an_outbox_is_counted_until_it_is_sent() -> Result<()> {
+    on_each(ONE, async |bench| {
+        bench.tell((0..3).map(|n| event("a", n)).collect()).await?;
+        let store = bench.store("producer").await?;
+        assert_eq!(waiting(&store, TENANT).await?, 3);
+        assert_eq!(waiting(&store, "DEMO-LAB").await?, 0, "each entity sees its own");
+        let one = bench.listen("one").await?;
+        bench.relay();
+        one.until(3).await;
+        // Sent is not yet forgotten: that follows the confirmation.
+        while waiting(&store, TENANT).await? > 0 {}
         Ok(())
     })
     .await

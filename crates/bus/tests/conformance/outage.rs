@@ -1,13 +1,8 @@
 //! The broker goes and comes back.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context, Result};
 use masar_bus::{Error, RabbitTransport, Transport, every_partition};
-use masar_testkit::{close_connections, on_rabbit};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use masar_testkit::{Link, State, close_connections, on_rabbit};
 
 use crate::bench::{ONE, event, message, on_each_rabbit};
 
@@ -35,46 +30,17 @@ async fn connections_that_are_closed_in_the_middle_lose_nothing_and_turn_no_orde
     .await
 }
 
-/// A way to the broker that can be cut.
-struct Way {
-    address: SocketAddr,
-    _open: DropGuard,
-}
-
-impl Way {
-    async fn open(at: SocketAddr, broker: String) -> Result<Self> {
-        let listener = TcpListener::bind(at).await?;
-        let address = listener.local_addr()?;
-        let stop = CancellationToken::new();
-        let cut = stop.clone();
-        tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Some(Ok((mut client, _))) = cut.run_until_cancelled(listener.accept()).await {
-                let broker = broker.clone();
-                connections.spawn(async move {
-                    let mut server = TcpStream::connect(broker).await?;
-                    tokio::io::copy_bidirectional(&mut client, &mut server).await
-                });
-            }
-        });
-        Ok(Self { address, _open: stop.drop_guard() })
-    }
-}
-
 #[tokio::test]
 async fn without_a_broker_publishing_fails_at_once_and_works_again_when_it_is_back() -> Result<()> {
     on_rabbit(async |amqp| {
-        let (login, rest) = amqp.split_once('@').context("no login")?;
-        let (broker, host) = rest.split_once('/').context("no virtual host")?;
-        let way = Way::open("127.0.0.1:0".parse()?, broker.to_owned()).await?;
-        let address = way.address;
-        let transport = RabbitTransport::connect(&format!("{login}@{address}/{host}"), ONE).await?;
+        let link = Link::to(&amqp).await?;
+        let transport = RabbitTransport::connect(&link.url, ONE).await?;
         let mut deliveries = transport.subscribe("one", &["producer"], every_partition()).await?;
         let publish = async |number| transport.publish(message(4, vec![event("a", number)])).await;
         publish(1).await?;
         let first = deliveries.recv().await.context("no more deliveries")?;
 
-        drop(way);
+        link.set(State::Cut);
         // The first may still be on its way when the connection breaks; then there is none.
         while publish(2).await.is_ok() {}
         let refused = publish(2).await.unwrap_err();
@@ -82,7 +48,7 @@ async fn without_a_broker_publishing_fails_at_once_and_works_again_when_it_is_ba
         // Too late to be told to the broker: it comes again.
         let _ = first.done.send(());
 
-        let _way = Way::open(address, broker.to_owned()).await?;
+        link.set(State::Open);
         while publish(3).await.is_err() {
             tokio::task::yield_now().await;
         }
