@@ -8,7 +8,11 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
-use masar_proto::cases::v1::{Case, LinkRequest, ListCaseEventsRequest, ListCasesRequest, WatchCaseRequest};
+use masar_proto::cases::v1::transition_cases_response::Result as Moved;
+use masar_proto::cases::v1::{
+    Case, LinkRequest, ListCaseEventsRequest, ListCasesRequest, TransitionCasesRequest, TransitionRequest,
+    WatchCaseRequest,
+};
 use masar_proto::common::v1::{Importance, StateCategory, TimeRange};
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::routing::v1::routing_service_client::RoutingServiceClient;
@@ -246,4 +250,50 @@ async fn lists_find_what_was_asked_for_and_nothing_else() -> Result<()> {
 async fn found(cases: &CaseServiceClient<Asking>, request: ListCasesRequest) -> Result<BTreeSet<String>> {
     let listed = cases.clone().list_cases(request).await?.into_inner().cases;
     Ok(listed.into_iter().map(|case| case.external_ref).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_cases_are_moved_by_one_stream_and_each_item_has_its_result() -> Result<()> {
+    on_each_database(async |url| {
+        let platform = platform(url).await?;
+        let one = at_a_desk(&platform, "M-1", &assessed(LICENCE, "TRF-S01", "medium")).await?;
+        let other = at_a_desk(&platform, "M-2", &assessed(INSPECT, "TRF-S02", "medium")).await?;
+        let last = at_a_desk(&platform, "M-3", &assessed(LICENCE, "TRF-S01", "medium")).await?;
+        let accept = |case: &str| TransitionRequest {
+            case: case.to_owned(),
+            action: "accept".to_owned(),
+            ..TransitionRequest::default()
+        };
+        let stale = TransitionRequest { expected_version: 7, ..accept(&last.case_id) };
+        let wrong = TransitionRequest { action: "first_contact".to_owned(), ..accept(&one.case_id) };
+        let asked = [
+            accept(&one.case_id),
+            accept(&other.case_id),
+            stale,
+            accept("TRF-2026-0000001-X"),
+            wrong,
+            accept(&last.reference),
+        ];
+        let items = (10..)
+            .zip(asked)
+            .map(|(item, transition)| TransitionCasesRequest { item, transition: Some(transition) });
+        let mut handler = CaseServiceClient::new(platform.person("trf-licence-1").await?);
+        let items = futures::stream::iter(items.collect::<Vec<_>>());
+        let mut answers = handler.transition_cases(items).await?.into_inner();
+        let mut results = Vec::new();
+        while let Some(answer) = answers.message().await? {
+            let result = match answer.result.context("an item without a result")? {
+                Moved::Moved(moved) => format!("{} {}", moved.state, moved.version),
+                Moved::Rejected(rejected) if rejected.violations.is_empty() => rejected.code,
+                Moved::Rejected(rejected) => format!("{} {}", rejected.code, rejected.violations[0].field),
+            };
+            results.push((answer.item, result));
+        }
+        let expected =
+            ["in_progress 2", "DEPARTMENT", "VERSION", "NOT_FOUND", "INVALID note", "in_progress 2"];
+        let expected: Vec<_> = (10..).zip(expected.map(str::to_owned)).collect();
+        assert_eq!(results, expected);
+        Ok(platform.running.stop().await?)
+    })
+    .await
 }
