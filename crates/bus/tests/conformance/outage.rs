@@ -1,10 +1,17 @@
 //! The broker goes and comes back.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use masar_bus::{Error, RabbitTransport, Transport, every_partition};
 use masar_testkit::{Link, State, close_connections, on_rabbit};
+use tokio::time::timeout;
 
 use crate::bench::{ONE, event, message, on_each_rabbit};
+
+/// A message that was not done comes again by then.
+const AGAIN: Duration = Duration::from_secs(45);
+const MOMENT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn connections_that_are_closed_in_the_middle_lose_nothing_and_turn_no_order() -> Result<()> {
@@ -60,6 +67,29 @@ async fn without_a_broker_publishing_fails_at_once_and_works_again_when_it_is_ba
         }
         assert_eq!(numbers.first(), Some(&1));
         assert!(numbers.is_sorted(), "{numbers:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_while_it_is_closed_is_opened_again() -> Result<()> {
+    on_rabbit(async |amqp| {
+        let link = Link::to(&amqp).await?;
+        let transport = RabbitTransport::connect(&link.url, ONE).await?;
+        let mut deliveries = transport.subscribe("one", &["producer"], every_partition()).await?;
+        let publish = async |number| transport.publish(message(4, vec![event("a", number)])).await;
+        publish(1).await?;
+        for _ in 0..3 {
+            let delivery = timeout(AGAIN, deliveries.recv()).await.context("it never comes again")?;
+            link.set(State::Frozen);
+            // Not done: the consumer closes the connection, and hears nothing of that.
+            drop(delivery.context("no more deliveries")?);
+            while timeout(MOMENT, deliveries.recv()).await.is_ok() {}
+            link.set(State::Cut);
+            while publish(2).await.is_ok() {}
+            link.set(State::Open);
+        }
         Ok(())
     })
     .await
