@@ -70,8 +70,9 @@ fn decided(
     };
     let reason = Some(entry.reason.clone()).filter(|reason| !reason.is_empty());
     let command = Command { action: entry.action.clone(), form, reason, expected_version: None };
-    // What was done within a window was judged by the due time that was known then.
-    let situation = Situation { at, windows: &BTreeMap::new() };
+    // What was done within a window was judged by the due time that was known then. The cases of the run have no children.
+    // What was done within a window was judged by the due time that was known then; the cases of the run have no children.
+    let situation = Situation { at, windows: &BTreeMap::new(), children: &[] };
     let actor = actors.get(&entry.actor).ok_or("nobody did it")?.as_ref().map_err(Clone::clone)?;
     decide(package, case, &command, actor, situation).map_err(|refusal| refusal.to_string())
 }

@@ -11,7 +11,7 @@ use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions}
 use lapin::{Acker, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::link::Link;
+use super::link::{Link, breakage};
 use super::queues::Queues;
 use super::topology::{UNREADABLE, broken};
 use super::wire;
@@ -19,6 +19,8 @@ use crate::backoff::Backoff;
 use crate::{Delivery, Error, metrics};
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// How long the broker may take to say goodbye; a link that carries nothing would take longer.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Works until the receiver is dropped, on one connection after another.
 pub(super) async fn run(
@@ -37,11 +39,12 @@ pub(super) async fn run(
         let began = Instant::now();
         let served = serve(&consumer, &connection, &mut share, &sender).await;
         // Everything without an acknowledgement returns to its place in the queue.
-        let closed = connection.close(200, "done".into()).await;
+        let closing = connection.close(200, "done".into());
+        let closed = tokio::time::timeout(CLOSING, closing).await.is_ok_and(|closed| closed.is_ok());
         match served {
             Ok(()) => return,
             Err(error) => {
-                tracing::warn!(consumer, %error, closed = closed.is_ok(), "the messages of RabbitMQ are asked for again");
+                tracing::warn!(consumer, %error, closed, "the messages of RabbitMQ are asked for again");
             }
         }
         backoff.after(began.elapsed());
@@ -58,11 +61,14 @@ async fn serve(
     let mut queues = Queues::new(consumer, connection);
     let mut open: FuturesUnordered<BoxFuture<'static, (u16, Acker, bool)>> = FuturesUnordered::new();
     let mut next = None;
+    // Of a connection that breaks while no queue is open, nothing else would tell.
+    let mut breakage = std::pin::pin!(breakage(connection.events_listener()));
     share.mark_changed();
     loop {
         tokio::select! {
             biased;
             () = sender.closed() => break,
+            error = &mut breakage => return Err(error),
             Some((partition, acker, done)) = open.next() => {
                 if !done {
                     // Those behind it in its partition must come again after it: so all of them do.

@@ -59,11 +59,12 @@ fn samples(count: u8) -> Vec<sample::Model> {
         small: -i16::from(n),
         count: i32::from(n) << 20,
         text: format!("'شكوى' \"{n}\" \\ {{}} , NULL"),
-        long: (n % 3 > 0).then(|| format!("line {n}\nline")),
-        at: chrono::DateTime::from_timestamp_micros(1_700_000_000_000_001 + i64::from(n)).unwrap(),
+        long: (!n.is_multiple_of(3)).then(|| format!("line {n}\nline")),
+        at: chrono::DateTime::UNIX_EPOCH
+            + chrono::Duration::microseconds(1_700_000_000_000_001 + i64::from(n)),
         perhaps_at: chrono::DateTime::from_timestamp_millis(i64::from(n)).filter(|_| n % 3 > 1),
         perhaps: (n % 3 == 1).then_some(i64::MIN + i64::from(n)),
-        truth: n % 2 == 0,
+        truth: n.is_multiple_of(2),
         json: serde_json::json!({"n": n, "list": [n, null, "ي"], "none": null}),
         bytes: vec![0, n, 255],
     };
