@@ -19,12 +19,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `masar` with arguments, at an address of the test's own. What it logs is left out but for what went wrong.
+    /// Starts `masar` with arguments, at an address of the test's own. What it logs is left out but for what went wrong, and
+    /// a slow machine refuses nobody.
     pub(crate) fn start(address: SocketAddr, arguments: &[OsString]) -> Result<Self> {
         let child = Command::new(env!("CARGO_BIN_EXE_masar"))
             .args(arguments)
             .args(["--listen", &address.to_string()])
             .env("MASAR_TELEMETRY__LOG_FILTER", "warn")
+            .env("MASAR_LIMITS__LAG_SECONDS", "600")
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
