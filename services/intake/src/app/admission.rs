@@ -13,13 +13,13 @@ use jiff::Timestamp;
 const LIMIT: f64 = 15.0;
 /// Waiting that is shorter says nothing of how much waits, in seconds.
 const HICCUP: f64 = 0.5;
-/// How far back it is measured how fast cases are opened, in seconds.
+/// How far back it is measured at least how fast cases are opened, in seconds.
 const MEASURED: f64 = 2.0;
 /// Cases that are shared out in a second even though none is opened.
 const LEAST: f64 = 5.0;
 /// Cases that every tenant may bring at once after it was quiet.
 const BURST: f64 = 50.0;
-/// Counts of accepted cases that are kept: more than fit between two looks while anybody is admitted.
+/// Looks whose counts are kept: more than there are while anybody is admitted.
 const KEPT: usize = 1_024;
 /// The shortest and the longest time after which it makes sense to try again.
 const SOONEST: Duration = Duration::from_millis(250);
@@ -61,8 +61,8 @@ pub(crate) struct Admission {
     opened: VecDeque<(Timestamp, u64)>,
     /// What each tenant that asked may still bring.
     shares: HashMap<String, f64>,
-    /// What a share may grow to while its tenant is quiet: half a second's.
-    fullest: f64,
+    /// What a tenant may bring that asks for the first time: about what it is given in half a second.
+    first: f64,
     tried: Timestamp,
     may_try: bool,
 }
@@ -79,7 +79,7 @@ impl Admission {
             accepted: VecDeque::new(),
             opened: VecDeque::new(),
             shares: HashMap::new(),
-            fullest: BURST,
+            first: BURST,
             tried: now,
             may_try: false,
         }
@@ -111,7 +111,7 @@ impl Admission {
             State::Closed => std::mem::take(&mut self.may_try),
             State::Shared => {
                 if !self.shares.contains_key(tenant) {
-                    self.shares.insert(tenant.to_owned(), self.fullest);
+                    self.shares.insert(tenant.to_owned(), self.first);
                 }
                 let share = self.shares.get_mut(tenant).filter(|share| **share >= 1.0);
                 share.map(|share| *share -= 1.0).is_some()
@@ -155,7 +155,7 @@ impl Admission {
             self.accepted.pop_front();
         }
         self.opened.push_back((seen.at, seen.opened));
-        while self.opened.get(1).is_some_and(|(at, _)| seconds(*at, seen.at) >= MEASURED) {
+        if self.opened.len() > KEPT {
             self.opened.pop_front();
         }
         self.wait = self.age;
@@ -166,22 +166,29 @@ impl Admission {
         }
     }
 
-    /// Cases opened in a second.
+    /// Cases opened in a second, over a time that is longer than it takes to open some: they are opened many at once.
     fn rate(&self) -> f64 {
-        let since = self.opened.front().map_or(0.0, |(at, _)| seconds(*at, self.looked));
-        let opened: u64 = self.opened.iter().skip(1).map(|(_, count)| count).sum();
+        let window = MEASURED.max(2.0 * self.age);
+        let (mut opened, mut since) = (0, 0.0);
+        for (at, count) in self.opened.iter().rev() {
+            since = seconds(*at, self.looked);
+            if since >= window {
+                break;
+            }
+            opened += count;
+        }
         if since > 0.0 { opened as f64 / since } else { 0.0 }
     }
 
     /// Gives each tenant the same, but no more than it can use, and what it leaves to the others.
     fn share_out(&mut self, mut pot: f64) {
-        let half_a_second = 2.0 * pot / (self.shares.len() + 1) as f64;
-        self.fullest = half_a_second.max(BURST);
+        self.first = BURST.max(2.0 * pot / (self.shares.len() + 1) as f64);
+        let fullest = BURST.max(pot);
         let mut shares: Vec<&mut f64> = self.shares.values_mut().collect();
         shares.sort_by(|a, b| b.total_cmp(a));
         let mut left = shares.len();
         for share in shares {
-            let given = (pot / left as f64).min((self.fullest - *share).max(0.0));
+            let given = (pot / left as f64).min((fullest - *share).max(0.0));
             *share += given;
             pot -= given;
             left -= 1;

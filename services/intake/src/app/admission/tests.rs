@@ -161,6 +161,24 @@ proptest! {
     }
 }
 
+/// Three seconds' worth is opened at once, as the transactions of a slow machine do.
+#[test]
+fn a_lump_that_takes_long_is_no_standstill() {
+    let (mut platform, offered) = (Platform::new(), [("flood", 200), ("light", 2)]);
+    for _ in 0..5 * LOOKS {
+        platform.pass(&[("flood", 40), ("light", 2)], 50);
+    }
+    let (mut opened, mut longest) = (0, 0.0);
+    for look in 1..60 * LOOKS {
+        opened += platform.pass(&offered, if look % (3 * LOOKS) == 0 { 600 } else { 0 });
+        longest = f64::max(longest, platform.admission.wait());
+    }
+    assert_eq!(platform.refused("light"), 0);
+    // To wait for less than it takes to open a lump, there must be less than a lump now and then.
+    assert!(opened >= 19 * 600 * 3 / 4, "{opened} were opened");
+    assert!(longest < 15.0, "a case was thought to wait for {longest} s");
+}
+
 #[test]
 fn the_longer_it_takes_the_later_one_tries_again() {
     let mut admission = Admission::new(TARGET, start());
