@@ -64,7 +64,7 @@ impl Stage {
             }
             start.log = Some(folder.join(format!("{service}-{number}.log")));
             let clock = clock_file(folder, (service, number)).into_os_string();
-            start.environment.extend([("LD_PRELOAD", shim.clone()), ("MASAR_TEST_CLOCK", clock)]);
+            start.environment = vec![("LD_PRELOAD", shim.clone()), ("MASAR_TEST_CLOCK", clock)];
             if let Some(links) = links.get(&(service, number)) {
                 start.environment.push(("MASAR_DATABASE", OsString::from(&links.database.url)));
                 start.environment.push(("MASAR_AMQP", OsString::from(&links.broker.url)));

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use masar::credentials::Credentials;
 use masar::platform::Ground;
 use masar::{demo, platform};
+use masar_bus::Transport;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::cases::v1::{Case, GetCaseRequest, TransitionRequest};
 use masar_proto::intake::v1::SubmitCaseRequest;
@@ -56,6 +57,15 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) async fn start(database: String, clock: Clock) -> Result<Self> {
+        Self::start_over(database, clock, |transport| transport).await
+    }
+
+    /// As `start`, over a bus of the test's own that stands before the one of the platform.
+    pub(crate) async fn start_over(
+        database: String,
+        clock: Clock,
+        bus: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let credentials = Credentials::of(folder.path())?;
         let settings = Settings {
@@ -69,7 +79,7 @@ impl Platform {
             registry_files: vec![demo::unpack(folder.path())?],
             telemetry: Arc::new(Telemetry::quiet().map_err(anyhow::Error::from_boxed)?),
             clock,
-            transport: platform::transport(&settings).await?,
+            transport: bus(platform::transport(&settings).await?),
             settings,
         };
         let running = Box::pin(platform::start(ground)).await?;

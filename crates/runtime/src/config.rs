@@ -50,6 +50,9 @@ pub struct Limits {
     pub call_seconds: u64,
     /// How long calls in flight may take to end when the process goes down, in seconds.
     pub drain_seconds: u64,
+    /// How long an accepted case may wait to be opened, in seconds, before intake admits no more than is opened, in equal
+    /// shares of the tenants that submit. When one has waited for fifteen times as long, none is admitted.
+    pub lag_seconds: u64,
 }
 
 /// Where mail goes.
@@ -83,7 +86,7 @@ impl Default for Settings {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { call_seconds: 10, drain_seconds: 20 }
+        Self { call_seconds: 10, drain_seconds: 20, lag_seconds: 2 }
     }
 }
 
@@ -140,6 +143,9 @@ impl Settings {
         }
         if self.auth.api_keys.is_empty() && self.auth.jwt.is_none() {
             problems.push("auth: nobody could call: give `auth.api_keys` or `auth.jwt`".to_owned());
+        }
+        if self.limits.lag_seconds == 0 {
+            problems.push("limits.lag_seconds: nobody would be admitted: give 1 or more".to_owned());
         }
         problems.extend(self.mail.problems());
         problems.extend(self.peers.problems());
@@ -200,7 +206,7 @@ mod tests {
             jail.set_env("MASAR_LIMITS__CALL_SECONDS", "5");
             let settings = Settings::load(Some(Path::new("masar.toml"))).expect("it is right");
             assert_eq!(settings.listen, SocketAddr::from(([127, 0, 0, 1], 1)));
-            assert_eq!(settings.limits, Limits { call_seconds: 5, drain_seconds: 4 });
+            assert_eq!(settings.limits, Limits { call_seconds: 5, drain_seconds: 4, ..Limits::default() });
             assert_eq!(settings.mail, MailSettings::default());
             Ok(())
         });
@@ -234,6 +240,13 @@ mod tests {
     #[test]
     fn a_configuration_without_callers_is_a_problem() {
         assert_eq!(Settings::default().problems().len(), 1);
+    }
+
+    #[test]
+    fn a_lag_that_nobody_can_keep_is_a_problem() {
+        let limits = Limits { lag_seconds: 0, ..Limits::default() };
+        let problems = Settings { limits, ..Settings::default() }.problems();
+        assert!(problems.iter().any(|problem| problem.starts_with("limits.lag_seconds:")), "{problems:?}");
     }
 
     #[test]

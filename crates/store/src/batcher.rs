@@ -2,11 +2,14 @@
 //!
 //! No timer and no added wait: an idle batcher writes a lone command at once.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use sea_orm::{DatabaseTransaction, DbBackend};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::lanes::Lanes;
 use crate::{Error, Store};
 
 /// What a batcher writes.
@@ -18,6 +21,12 @@ pub trait Writer: Send + Sync + 'static {
     type Answer: Send + 'static;
     /// Why it was not done.
     type Error: From<Error> + Send + 'static;
+
+    /// In whose lane a command waits, such as its tenant: lanes take turns, and none can fill the queue. All wait in one
+    /// unless a writer says otherwise.
+    fn lane(_command: &Self::Command) -> &str {
+        ""
+    }
 
     /// Writes a batch and gives one answer for each command, in their order.
     ///
@@ -37,7 +46,7 @@ pub trait Writer: Send + Sync + 'static {
 pub struct BatchSettings {
     /// The most commands of one transaction.
     pub most: usize,
-    /// How many may wait; what comes on top is refused with `Overloaded`.
+    /// How many may wait, half of them in one lane; what comes on top is refused with `Overloaded`.
     pub queue: usize,
 }
 
@@ -52,22 +61,43 @@ struct Waiting<W: Writer> {
     answer: oneshot::Sender<Result<W::Answer, W::Error>>,
 }
 
+fn lane<W: Writer>(waiting: &Waiting<W>) -> &str {
+    W::lane(&waiting.command)
+}
+
+/// What waits. There are no lanes any more once nobody writes.
+struct Queue<W: Writer> {
+    lanes: Mutex<Option<Lanes<Waiting<W>>>>,
+    /// Told when there is room again.
+    room: Notify,
+}
+
+impl<W: Writer> Queue<W> {
+    fn with<T>(&self, work: impl FnOnce(&mut Option<Lanes<Waiting<W>>>) -> T) -> T {
+        work(&mut self.lanes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The door to a writer. Clones share it; when the last is dropped, the writers finish what was taken and end.
 pub struct Batcher<W: Writer> {
-    queue: mpsc::Sender<Waiting<W>>,
+    queue: Arc<Queue<W>>,
+    /// Rung when there is something to take.
+    bell: mpsc::Sender<()>,
 }
 
 impl<W: Writer> Clone for Batcher<W> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { queue: Arc::clone(&self.queue), bell: self.bell.clone() }
     }
 }
 
 impl<W: Writer> Batcher<W> {
     /// A batcher and the work to run beside it: one writer on SQLite, two on PostgreSQL, where two were measured best.
     pub fn new(store: Store, writer: W, settings: BatchSettings) -> (Self, impl Future<Output = ()> + Send) {
-        let (queue, waiting) = mpsc::channel(settings.queue);
-        (Self { queue }, run(store, writer, settings.most, waiting))
+        let lanes = Mutex::new(Some(Lanes::new(settings.queue, lane::<W>)));
+        let (queue, (bell, rung)) = (Arc::new(Queue { lanes, room: Notify::new() }), mpsc::channel(1));
+        let gatherer = Gatherer { queue: Arc::clone(&queue), rung, most: settings.most };
+        (Self { queue, bell }, run(store, writer, gatherer))
     }
 
     /// Has a command written and waits until it is durable.
@@ -76,10 +106,9 @@ impl<W: Writer> Batcher<W> {
     /// `Overloaded` at once when too much waits; otherwise why the command was not done.
     pub async fn submit(&self, command: W::Command) -> Result<W::Answer, W::Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Waiting { command, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Error::Stopped,
-        })?;
+        if self.put(Waiting { command, answer })?.is_some() {
+            return Err(Error::Overloaded.into());
+        }
         answered.await.unwrap_or_else(|_| Err(Error::Stopped.into()))
     }
 
@@ -89,29 +118,76 @@ impl<W: Writer> Batcher<W> {
     /// Why the command was not done.
     pub async fn submit_patiently(&self, command: W::Command) -> Result<W::Answer, W::Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Waiting { command, answer }).await.map_err(|_| Error::Stopped)?;
+        let mut waiting = Waiting { command, answer };
+        loop {
+            let room = self.queue.room.notified();
+            match self.put(waiting)? {
+                None => break,
+                Some(refused) => waiting = refused,
+            }
+            room.await;
+        }
         answered.await.unwrap_or_else(|_| Err(Error::Stopped.into()))
+    }
+
+    /// Puts it where the writers find it, or gives it back when there is no room.
+    fn put(&self, waiting: Waiting<W>) -> Result<Option<Waiting<W>>, Error> {
+        let refused = self.queue.with(|lanes| Ok(lanes.as_mut().ok_or(Error::Stopped)?.put(waiting)));
+        // A bell that rings already is heard.
+        let _ = self.bell.try_send(());
+        refused
     }
 }
 
-async fn run<W: Writer>(store: Store, writer: W, most: usize, waiting: mpsc::Receiver<Waiting<W>>) {
+/// Takes what waits, for one writer after the other.
+struct Gatherer<W: Writer> {
+    queue: Arc<Queue<W>>,
+    rung: mpsc::Receiver<()>,
+    most: usize,
+}
+
+impl<W: Writer> Gatherer<W> {
+    /// The next batch; an empty one when all is taken and nobody is left who could submit.
+    async fn next(&mut self) -> Vec<Waiting<W>> {
+        let mut open = true;
+        loop {
+            let batch = self.queue.with(|lanes| lanes.as_mut().map(|lanes| lanes.take(self.most)));
+            let batch = batch.unwrap_or_default();
+            if !batch.is_empty() || !open {
+                self.queue.room.notify_waiters();
+                return batch;
+            }
+            open = self.rung.recv().await.is_some();
+        }
+    }
+}
+
+/// Whoever still waits hears that nobody writes any more.
+impl<W: Writer> Drop for Gatherer<W> {
+    fn drop(&mut self) {
+        self.queue.with(Option::take);
+        self.queue.room.notify_waiters();
+    }
+}
+
+async fn run<W: Writer>(store: Store, writer: W, gatherer: Gatherer<W>) {
     let writers = if store.backend() == DbBackend::Sqlite { 1 } else { 2 };
-    let writer = std::sync::Arc::new(writer);
-    let waiting = std::sync::Arc::new(tokio::sync::Mutex::new(waiting));
+    let (writer, gatherer) = (Arc::new(writer), Arc::new(tokio::sync::Mutex::new(gatherer)));
     let mut tasks = JoinSet::new();
     for _ in 0..writers {
-        let (store, writer, waiting) = (store.clone(), writer.clone(), waiting.clone());
+        let (store, writer, gatherer) = (store.clone(), Arc::clone(&writer), Arc::clone(&gatherer));
         tasks.spawn(async move {
             loop {
-                let mut batch = Vec::new();
                 // Only one writer gathers at a time; the other commits meanwhile.
-                if waiting.lock().await.recv_many(&mut batch, most).await == 0 {
+                let batch = gatherer.lock().await.next().await;
+                if batch.is_empty() {
                     return;
                 }
                 write(&store, writer.as_ref(), batch).await;
             }
         });
     }
+    drop(gatherer);
     while tasks.join_next().await.is_some() {}
 }
 

@@ -7,6 +7,7 @@ mod batcher;
 mod connect;
 mod ear;
 mod error;
+mod lanes;
 mod lease;
 mod migration;
 pub mod page;

@@ -17,11 +17,12 @@ use masar_runtime::{Caller, caller, refuse};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::{App, Error, external_key};
+use crate::metrics;
 use crate::store::submission::{self, Key};
 
 /// Items of one stream that may be on their way to the disk: enough to fill group commits, few enough to bound memory.
 const IN_FLIGHT: usize = 1_024;
-/// A refused sender tries again after so long; the queue is written out several times by then.
+/// A sender for whom the queue had no room tries again after so long; it is written out several times by then.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 pub(crate) struct Api {
@@ -35,6 +36,7 @@ impl IntakeService for Api {
         request: Request<SubmitCaseRequest>,
     ) -> Result<Response<SubmitCaseResponse>, Status> {
         let caller = caller(&request)?;
+        self.app.gate.enter(&caller.tenant.0).map_err(refusal)?;
         let checked = self.app.check(&caller, request.into_inner()).map_err(refusal)?;
         Ok(Response::new(self.app.batcher.submit(checked).await.map_err(refusal)?))
     }
@@ -47,7 +49,16 @@ impl IntakeService for Api {
     ) -> Result<Response<Self::SubmitCasesStream>, Status> {
         let caller = caller(&request)?;
         let app = Arc::clone(&self.app);
-        let answers = request.into_inner().map(move |item| answer(Arc::clone(&app), caller.clone(), item));
+        let gate = Arc::clone(&app.gate);
+        // One after the other, so that nothing more is read of a stream that is held back.
+        let entered = request.into_inner().then(move |item| {
+            let (gate, caller) = (Arc::clone(&gate), caller.clone());
+            async move {
+                gate.enter_patiently(&caller.tenant.0).await;
+                (caller, item)
+            }
+        });
+        let answers = entered.map(move |(caller, item)| answer(Arc::clone(&app), caller, item));
         Ok(Response::new(Box::pin(answers.buffered(IN_FLIGHT))))
     }
 
@@ -129,7 +140,11 @@ fn refusal(error: Error) -> Status {
         Error::CaseType(..) => refuse::invalid(vec![("case_type".into(), error.to_string())]),
         Error::Invalid(fields) => refuse::invalid(fields),
         Error::Refused(refusal) => refuse::denied(refusal.code(), refusal.to_string()),
-        Error::Store(masar_store::Error::Overloaded) => refuse::overloaded(RETRY_AFTER),
+        Error::Behind(after) => refuse::overloaded(after),
+        Error::Store(masar_store::Error::Overloaded) => {
+            metrics::refused("queue");
+            refuse::overloaded(RETRY_AFTER)
+        }
         Error::Store(error @ (masar_store::Error::Stopped | masar_store::Error::Unavailable(_))) => {
             refuse::unavailable(error.to_string())
         }

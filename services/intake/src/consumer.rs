@@ -12,12 +12,13 @@ use masar_workflow::Catalog;
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Error, accept, child};
+use crate::app::{Error, Gate, accept, child};
 use crate::store::submission;
 
 pub(crate) struct Hear {
     pub(crate) outbox: Outbox,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 #[async_trait]
@@ -46,7 +47,8 @@ impl Handler for Hear {
         Ok(submission::remember(tx, states).await?)
     }
 
-    fn committed(&self, _: &[Event]) {
+    fn committed(&self, events: &[Event]) {
+        self.gate.hear(events);
         self.outbox.wake();
     }
 }
@@ -59,7 +61,7 @@ fn unusable(error: Error) -> BusError {
             let fields: Vec<_> = fields.iter().map(|(field, problem)| format!("{field} {problem}")).collect();
             BusError::Unusable(format!("the child's form: {}", fields.join("; ")))
         }
-        error @ (Error::CaseType(..) | Error::Reference(_) | Error::Refused(_)) => {
+        error @ (Error::CaseType(..) | Error::Behind(_) | Error::Reference(_) | Error::Refused(_)) => {
             BusError::Unusable(error.to_string())
         }
     }

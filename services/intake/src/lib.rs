@@ -3,9 +3,11 @@
 mod api;
 mod app;
 mod consumer;
+mod metrics;
 mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_proto::intake::v1::intake_service_server::IntakeServiceServer;
@@ -28,6 +30,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The packages whose opening forms it checks.
     pub catalog: Arc<Catalog>,
+    /// How long what is accepted may wait to be opened, before each tenant is admitted no further than to its share.
+    pub target: Duration,
 }
 
 /// The service and its desk for parked events, its tables brought to the newest form.
@@ -35,26 +39,28 @@ pub struct Deps {
 /// # Errors
 /// What the database says.
 pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
-    let Deps { store, transport, clock, catalog } = deps;
+    let Deps { store, transport, clock, catalog, target } = deps;
     store.migrate::<store::Migrator>().await?;
     let outbox = Outbox::new(NAME);
-    let writer = app::Accept { outbox: outbox.clone() };
+    let gate = Arc::new(app::Gate::new(target));
+    let writer = app::Accept { outbox: outbox.clone(), gate: Arc::clone(&gate) };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
-    let handler = Arc::new(consumer::Hear { outbox: outbox.clone(), catalog: Arc::clone(&catalog) });
+    let handler =
+        consumer::Hear { outbox: outbox.clone(), catalog: Arc::clone(&catalog), gate: Arc::clone(&gate) };
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let consumer = Consumer {
         name: NAME,
         sources: SOURCES,
         store: store.clone(),
-        handler,
+        handler: Arc::new(handler),
         transport,
         now: clock.teller(),
     };
     let desk = consumer.desk();
-    let server =
-        IntakeServiceServer::new(api::Api { app: Arc::new(app::App { store, batcher, clock, catalog }) })
-            .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let (watching, watched) = (Arc::clone(&gate), store.clone());
+    let app = Arc::new(app::App { store, batcher, gate, clock, catalog });
+    let server = IntakeServiceServer::new(api::Api { app }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
         name: "masar.intake.v1.IntakeService",
         routes: Arc::new(move |routes| {
@@ -63,6 +69,10 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
         workers: vec![
             Worker::new("intake writer", Stage::Writer, async |_| {
                 writing.await;
+                Ok(())
+            }),
+            Worker::new("intake gate", Stage::Consumer, async move |stop| {
+                stop.run_until_cancelled(watching.watch(&watched)).await;
                 Ok(())
             }),
             Worker::new("intake consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),

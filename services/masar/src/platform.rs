@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use masar_bus::{Desk, LocalTransport, RabbitTransport, Transport};
@@ -125,7 +126,9 @@ impl House {
                 return Ok((masar_registry::build(deps).await?, None));
             }
             masar_intake::NAME => {
-                masar_intake::build(masar_intake::Deps { store, transport, clock, catalog }).await?
+                let target = Duration::from_secs(settings.limits.lag_seconds);
+                let deps = masar_intake::Deps { store, transport, clock, catalog, target };
+                masar_intake::build(deps).await?
             }
             masar_cases::NAME => {
                 let intake = match (intake, settings.peers.of(masar_intake::NAME)) {

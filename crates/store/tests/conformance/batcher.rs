@@ -17,6 +17,9 @@ use tokio::task::JoinHandle;
 
 use crate::{entry, row, store};
 
+/// Ids from here on have a lane of their own.
+const OTHERS: i64 = 1_000_000;
+
 /// Inserts ids; a negative one breaks its batch, and `gate` holds every commit back until it opens.
 struct Inserter {
     gate: Option<Arc<Semaphore>>,
@@ -27,6 +30,10 @@ impl Writer for Inserter {
     type Command = i64;
     type Answer = i64;
     type Error = Error;
+
+    fn lane(id: &i64) -> &str {
+        if *id < OTHERS { "" } else { "others" }
+    }
 
     async fn write(
         &self,
@@ -78,11 +85,14 @@ async fn one_bad_command_fails_alone() -> Result<()> {
     .await
 }
 
-/// A batcher that takes one command at a time and has room for one more; nothing is written before the gate opens.
-async fn gated(url: &str) -> Result<(Store, Arc<Semaphore>, Batcher<Inserter>, JoinHandle<()>)> {
+/// A batcher that takes one command at a time and has room for some; nothing is written before the gate opens.
+async fn gated(
+    url: &str,
+    queue: usize,
+) -> Result<(Store, Arc<Semaphore>, Batcher<Inserter>, JoinHandle<()>)> {
     let store = store(url).await?;
     let gate = Arc::new(Semaphore::new(0));
-    let settings = BatchSettings { most: 1, queue: 1 };
+    let settings = BatchSettings { most: 1, queue };
     let (batcher, work) = Batcher::new(store.clone(), Inserter { gate: Some(gate.clone()) }, settings);
     Ok((store, gate, batcher, tokio::spawn(work)))
 }
@@ -90,7 +100,7 @@ async fn gated(url: &str) -> Result<(Store, Arc<Semaphore>, Batcher<Inserter>, J
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() -> Result<()> {
     on_each_database(async |url| {
-        let (store, gate, batcher, work) = gated(&url).await?;
+        let (store, gate, batcher, work) = gated(&url, 1).await?;
         // Nobody gathers before the first wait: the queue of one is full after one.
         let mut first = Box::pin(batcher.submit(1));
         assert!(futures::poll!(first.as_mut()).is_pending());
@@ -107,9 +117,29 @@ async fn a_full_queue_refuses_at_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_flood_in_one_lane_leaves_room_in_the_others() -> Result<()> {
+    on_each_database(async |url| {
+        let (store, gate, batcher, work) = gated(&url, 4).await?;
+        let mut flood = futures::future::join_all((0..3).map(|id| batcher.submit(id)));
+        let mut other = Box::pin(batcher.submit(OTHERS));
+        assert!(futures::poll!(&mut flood).is_pending() && futures::poll!(other.as_mut()).is_pending());
+        gate.add_permits(1);
+        assert_eq!(other.as_mut().await?, 2 * OTHERS);
+        let answers = flood.await;
+        assert!(matches!(answers[..], [Ok(0), Ok(2), Err(Error::Overloaded)]));
+        drop(other);
+        drop(batcher);
+        work.await?;
+        assert_eq!(entry::Entity::find().count(store.reader()).await?, 3);
+        Ok(store.close().await?)
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_patient_wait_for_room() -> Result<()> {
     on_each_database(async |url| {
-        let (store, gate, batcher, work) = gated(&url).await?;
+        let (store, gate, batcher, work) = gated(&url, 1).await?;
         let mut answers = futures::future::join_all((0..20).map(|id| batcher.submit_patiently(id)));
         assert!(futures::poll!(&mut answers).is_pending());
         gate.add_permits(1);

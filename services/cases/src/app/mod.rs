@@ -106,6 +106,10 @@ impl Writer for Act {
     type Answer = case::Model;
     type Error = Error;
 
+    fn lane(order: &Order) -> &str {
+        &order.tenant
+    }
+
     async fn write(
         &self,
         tx: &Transaction,

@@ -1,6 +1,7 @@
 //! Writing what was checked: one transaction for many, each submission once.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use masar_bus::{Event, Outbox};
@@ -10,12 +11,13 @@ use masar_proto::{kinds, time};
 use masar_store::time::{from_db, to_db};
 use masar_store::{Transaction, Writer, insert_all};
 
-use super::{Error, Submission};
+use super::{Error, Gate, Submission};
 use crate::store::{number, submission};
 
 /// Writes checked submissions.
 pub(crate) struct Accept {
     pub(crate) outbox: Outbox,
+    pub(crate) gate: Arc<Gate>,
 }
 
 #[async_trait]
@@ -23,6 +25,10 @@ impl Writer for Accept {
     type Command = Submission;
     type Answer = SubmitCaseResponse;
     type Error = Error;
+
+    fn lane(submission: &Submission) -> &str {
+        &submission.event.tenant
+    }
 
     async fn write(
         &self,
@@ -53,7 +59,8 @@ impl Writer for Accept {
         Ok(results.into_iter().map(answer).collect())
     }
 
-    fn committed(&self, _: &[Result<SubmitCaseResponse, Error>]) {
+    fn committed(&self, answers: &[Result<SubmitCaseResponse, Error>]) {
+        self.gate.accepted(answers.iter().flatten().filter(|answer| !answer.duplicate).count());
         self.outbox.wake();
     }
 }
@@ -102,7 +109,7 @@ fn row(submission: &Submission) -> submission::Model {
         received_at: to_db(*received_at),
         accepted_at: to_db(*accepted_at),
         submitted_by: event.submitted_by.clone(),
-        state: "received".to_owned(),
+        state: submission::RECEIVED.to_owned(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Accepting submissions: checked first, then written in groups, each exactly once (CMP-06, NFR-04).
 
 mod accept;
+mod admission;
 mod child;
+mod gate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use masar_proto::events::v1::CaseSubmitted;
@@ -17,6 +20,7 @@ use uuid::Uuid;
 
 pub(crate) use accept::{Accept, accept};
 pub(crate) use child::child;
+pub(crate) use gate::Gate;
 
 /// The longest identifier of another system that is kept.
 const LONGEST_KEY: usize = 200;
@@ -33,6 +37,9 @@ pub(crate) enum Error {
     /// The caller may not open such a case.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// More was accepted than is opened; it makes sense to try again after so long.
+    #[error("more was accepted than is opened: try again in {} ms", .0.as_millis())]
+    Behind(Duration),
     #[error(transparent)]
     Bus(#[from] masar_bus::Error),
     #[error(transparent)]
@@ -55,6 +62,7 @@ pub(crate) struct Submission {
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) batcher: Batcher<Accept>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) clock: Clock,
     pub(crate) catalog: Arc<Catalog>,
 }

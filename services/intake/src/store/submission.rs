@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use masar_domain::Reference;
 use masar_store::time::from_db;
 use masar_store::{Error, Store, Transaction, padded};
-use sea_orm::QueryTrait;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
+use sea_orm::{QueryOrder, QuerySelect, QueryTrait};
+
+/// The state of a submission whose case is not opened.
+pub(crate) const RECEIVED: &str = "received";
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "submissions")]
@@ -27,7 +30,7 @@ pub struct Model {
     pub accepted_at: ChronoDateTimeUtc,
     /// Who submitted it.
     pub submitted_by: String,
-    /// As `cases` last said.
+    /// As `cases` last said; `received` until it is opened.
     pub state: String,
 }
 
@@ -76,6 +79,20 @@ pub(crate) async fn find(
         .filter(by)
         .apply_if(submitter, |found, submitter| found.filter(Column::SubmittedBy.eq(submitter)));
     Ok(found.one(store.reader()).await?)
+}
+
+/// The oldest case after another that is not opened, if more than so many are not: their ids are in the order of time, so
+/// that the primary key leads there.
+pub(crate) async fn waiting(store: &Store, after: Uuid, few: u64) -> Result<Option<Uuid>, Error> {
+    let waiting = Entity::find()
+        .select_only()
+        .column(Column::CaseId)
+        .filter(Column::CaseId.gt(after))
+        .filter(Column::State.eq(RECEIVED))
+        .order_by_asc(Column::CaseId)
+        .limit(few + 1);
+    let waiting: Vec<Uuid> = waiting.into_tuple().all(store.reader()).await?;
+    Ok(waiting.first().copied().filter(|_| waiting.len() as u64 > few))
 }
 
 /// The submissions that came in with one of these keys.

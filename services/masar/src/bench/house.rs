@@ -148,12 +148,18 @@ impl House {
     }
 }
 
-/// The configuration of the platform: with the package of the bench, and without a line for each thing that happens.
+/// The configuration of the platform: with the package of the bench, and without a line for each thing that happens. Each
+/// service is measured by itself: intake does not wait for what is opened.
 fn configuration(folder: &Path) -> Result<PathBuf> {
     let package = folder.join("package");
     fs::create_dir(&package).and_then(|()| PACKAGE.extract(&package))?;
     let (file, package) = (folder.join("masar.toml"), serde_json::to_string(&package)?);
-    fs::write(&file, format!("workflows = [{package}]\n[telemetry]\nlog_filter = \"warn\"\n"))?;
+    fs::write(
+        &file,
+        format!(
+            "workflows = [{package}]\n[telemetry]\nlog_filter = \"warn\"\n[limits]\nlag_seconds = 86400\n"
+        ),
+    )?;
     Ok(file)
 }
 

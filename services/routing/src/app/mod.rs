@@ -82,6 +82,10 @@ impl Writer for Act {
     type Answer = task::Model;
     type Error = Error;
 
+    fn lane(order: &Order) -> &str {
+        &order.tenant
+    }
+
     async fn write(
         &self,
         tx: &Transaction,
