@@ -1,6 +1,7 @@
 //! What is wrong with a package: a code that never changes, the place where it stands, and what was expected.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -193,10 +194,13 @@ impl Found {
     /// All findings with their places, in the order of the files, each once: a sentence that holds in several states is
     /// looked at for each of them.
     pub(crate) fn findings(self, source: &Source) -> Vec<Finding> {
+        let mut places = BTreeMap::new();
         let located = |raw| match raw {
             Raw::Placed(finding) => finding,
             Raw::Path { path, finding } => {
-                let place = source.text(&finding.file).and_then(Places::read).map(|places| places.of(&path));
+                let read = || source.text(&finding.file).and_then(Places::read);
+                let places = places.entry(finding.file.clone()).or_insert_with(read);
+                let place = places.as_ref().map(|places| places.of(&path));
                 Finding::at(finding.code, &finding.file, place, finding.message)
             }
         };

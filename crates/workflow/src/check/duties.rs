@@ -14,8 +14,11 @@ pub(super) fn check(definition: &Definition, found: &Found) {
             }
             if first.action == second.action && hides(first, second) {
                 let (path, place) = sentence(second);
+                let roles: Vec<_> =
+                    first.roles.intersection(&second.roles).map(|role| role.0.as_str()).collect();
                 let message = format!(
-                    "{place} stands twice for the same roles and states, and the first has no other guard: only the first is ever done"
+                    "{place} is never done by `{}`: another sentence of this action comes first and has no other guard",
+                    roles.join("`, `")
                 );
                 found.add(Code::Overlap, &path, message);
             }
