@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
-use crate::{Error, Package, Source, Task};
+use crate::{Code, Error, Finding, Package, Source, Task};
 
 /// The packages that the product brings.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../workflows");
@@ -159,10 +159,16 @@ impl Source {
     /// Reads the folder of a package: `workflow.yaml` and `forms/*.json`.
     ///
     /// # Errors
-    /// `Folder`, with the file that cannot be read.
+    /// `FOLDER`, with the file that cannot be read.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let cannot = |path: &Path, error: &std::io::Error| {
-            Error::Folder(format!("cannot read {}: {error}", path.display()))
+            let file = path.strip_prefix(folder).unwrap_or(path).display().to_string();
+            Error::from(Finding::at(
+                Code::Folder,
+                &file,
+                None,
+                format!("cannot read {}: {error}", path.display()),
+            ))
         };
         let text = |path: &Path| fs::read_to_string(path).map_err(|error| cannot(path, &error));
         let mut source = Self { workflow: text(&folder.join("workflow.yaml"))?, forms: BTreeMap::new() };

@@ -1,15 +1,13 @@
 //! Children: the cases that a case asks for, what it knows of them, and the forms that they begin with.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use cel::Env;
 use masar_domain::StateCategory;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::expression::{CHILD, Expression, Scope};
-use crate::{Case, Effect, Error, Task};
+use crate::expression::{Expression, Reader, Scope, Spot};
+use crate::{Case, Code, Effect, Task};
 
 /// The state of a child that is asked for and not opened yet.
 const ASKED: &str = "asked";
@@ -60,27 +58,40 @@ enum Said {
 
 impl Asking {
     /// The tasks for children among what a transition asks for.
-    pub(crate) fn compile(env: &Arc<Env>, place: &str, tasks: &[Task]) -> Result<Vec<Self>, Error> {
-        tasks.iter().filter_map(|task| Self::of(env, place, task).transpose()).collect()
+    pub(crate) fn compile(reader: &Reader<'_>, spot: &Spot<'_>, tasks: &[Task]) -> Vec<Self> {
+        let numbered = tasks.iter().enumerate();
+        numbered.filter_map(|(number, task)| Self::of(reader, spot, number, task)).collect()
     }
 
-    fn of(env: &Arc<Env>, place: &str, task: &Task) -> Result<Option<Self>, Error> {
-        let Task::Child { package, link, each, with } = task else { return Ok(None) };
-        let place = format!("the child `{package}` of {place}");
-        let compile = |text: &str| Expression::compile(env, &place, CHILD, text);
+    fn of(reader: &Reader<'_>, spot: &Spot<'_>, number: usize, task: &Task) -> Option<Self> {
+        let Task::Child { package, link, each, with } = task else { return None };
+        let spot = Spot {
+            path: format!("{}/{number}/child", spot.path),
+            words: format!("the child `{package}` of {}", spot.words),
+            ..spot.clone()
+        };
+        let within = |place: &str| Spot { path: format!("{}/{place}", spot.path), ..spot.clone() };
         let said = |(field, text): (&String, &String)| {
             let said = match text.strip_prefix('=') {
-                None => Said::Field(text.clone()),
-                Some(text) => Said::Computed(compile(text)?),
+                None => {
+                    // With `each` it may be a field of a row.
+                    if each.is_none() && spot.form.is_some_and(|form| !form.knows(text)) {
+                        let message =
+                            format!("{} is given `{text}`, which is no field of the form", spot.words);
+                        reader.found.add(Code::UnknownField, &within(&format!("with/{field}")).path, message);
+                    }
+                    Said::Field(text.clone())
+                }
+                Some(text) => Said::Computed(reader.read(&within(&format!("with/{field}")), text)?),
             };
-            Ok((field.clone(), said))
+            Some((field.clone(), said))
         };
-        Ok(Some(Self {
+        Some(Self {
             package: package.clone(),
             link: link.clone(),
-            each: each.as_deref().map(compile).transpose()?,
-            with: with.iter().map(said).collect::<Result<_, Error>>()?,
-        }))
+            each: each.as_deref().and_then(|text| reader.read(&within("each"), text)),
+            with: with.iter().filter_map(said).collect(),
+        })
     }
 
     /// The children that are asked for, given the case after the event and the event's form.

@@ -10,10 +10,12 @@ use cel::{Context, Env, Program, Value as CelValue, to_value};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Error;
+use crate::Code;
+use crate::finding::Found;
+use crate::form::Form;
 
 /// The names that an expression may use.
-type Names = &'static [&'static str];
+pub(crate) type Names = &'static [&'static str];
 
 /// What the condition of a transition may use.
 pub(crate) const GUARD: Names = &["case", "actor", "form", "children"];
@@ -56,6 +58,51 @@ impl VariableResolver for Scope<'_> {
     }
 }
 
+/// Reads the expressions of a package, and finds what is wrong with them.
+pub(crate) struct Reader<'a> {
+    pub(crate) env: Arc<Env>,
+    pub(crate) found: &'a Found,
+}
+
+/// Where an expression stands.
+#[derive(Clone)]
+pub(crate) struct Spot<'a> {
+    /// Its path in `workflow.yaml`.
+    pub(crate) path: String,
+    /// The same in words.
+    pub(crate) words: String,
+    /// The names that it may use.
+    pub(crate) names: Names,
+    /// The form that `form` stands for, where it is always the same.
+    pub(crate) form: Option<&'a Form>,
+}
+
+impl Reader<'_> {
+    /// Compiles the text of an expression; none when something is wrong with it.
+    pub(crate) fn read(&self, spot: &Spot<'_>, text: &str) -> Option<Expression> {
+        let wrong = |code, problem: String| {
+            self.found.add(code, &spot.path, format!("{}: `{text}`: {problem}", spot.words));
+        };
+        let program = match self.env.compile(text) {
+            Ok(program) => program,
+            Err(error) => {
+                wrong(Code::Expression, error.to_string());
+                return None;
+            }
+        };
+        // CEL has no static checks of its own: a misspelt name would only show on the first case.
+        let used = names::used(program.expression());
+        let unknown: Vec<_> = used.free.iter().filter(|name| !spot.names.contains(&name.as_str())).collect();
+        for name in &unknown {
+            wrong(Code::UnknownName, format!("`{name}` is not known: use {}", spot.names.join(", ")));
+        }
+        for field in used.of_form.iter().filter(|field| spot.form.is_some_and(|form| !form.knows(field))) {
+            wrong(Code::UnknownField, format!("`{field}` is no field of the form"));
+        }
+        unknown.is_empty().then(|| Expression { program, env: Arc::clone(&self.env) })
+    }
+}
+
 /// An expression over the names that its place knows.
 pub(crate) struct Expression {
     program: Program,
@@ -63,22 +110,6 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
-    /// Compiles the text of an expression that stands at a place.
-    pub(crate) fn compile(env: &Arc<Env>, place: &str, names: Names, text: &str) -> Result<Self, Error> {
-        let problem = |problem: String| {
-            let (place, expression) = (place.to_owned(), text.to_owned());
-            Error::Expression { place, expression, problem }
-        };
-        let program = env.compile(text).map_err(|error| problem(error.to_string()))?;
-        // CEL has no static checks of its own: a misspelt name would only show on the first case.
-        let free = names::free(program.expression());
-        let unknown: Vec<_> = free.into_iter().filter(|name| !names.contains(&name.as_str())).collect();
-        if unknown.is_empty() {
-            return Ok(Self { program, env: Arc::clone(env) });
-        }
-        Err(problem(format!("`{}` is not known: use {}", unknown.join("`, `"), names.join(", "))))
-    }
-
     /// True when it holds. What cannot be evaluated, because a field is missing, does not hold.
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
         matches!(self.value(scope), Some(CelValue::Bool(true)))

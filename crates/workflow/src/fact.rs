@@ -1,13 +1,11 @@
 //! Facts: what a form says of a case.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use cel::Env;
 use serde_json::Value;
 
-use crate::Error;
-use crate::expression::{Expression, FORM, Scope};
+use crate::Code;
+use crate::expression::{Expression, Reader, Scope, Spot};
 
 /// Facts of a case by name, and how a form says them.
 pub(crate) struct Facts(BTreeMap<String, Said>);
@@ -21,22 +19,25 @@ enum Said {
 
 impl Facts {
     /// Facts as a package writes them: the name of a field, or `=` and a CEL expression over `form`.
-    pub(crate) fn compile(
-        env: &Arc<Env>,
-        place: &str,
-        written: &BTreeMap<String, String>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn compile(reader: &Reader<'_>, spot: &Spot<'_>, written: &BTreeMap<String, String>) -> Self {
         let said = |(name, text): (&String, &String)| {
+            let (path, words) =
+                (format!("{}/{name}", spot.path), format!("the fact `{name}` of {}", spot.words));
+            let spot = Spot { path, words, ..spot.clone() };
             let said = match text.strip_prefix('=') {
-                None => Said::Field(text.clone()),
-                Some(text) => {
-                    let place = format!("the fact `{name}` of {place}");
-                    Said::Computed(Expression::compile(env, &place, FORM, text)?)
+                None => {
+                    if spot.form.is_some_and(|form| !form.knows(text)) {
+                        let message =
+                            format!("{} is said by `{text}`, which is no field of the form", spot.words);
+                        reader.found.add(Code::UnknownField, &spot.path, message);
+                    }
+                    Said::Field(text.clone())
                 }
+                Some(text) => Said::Computed(reader.read(&spot, text)?),
             };
-            Ok((name.clone(), said))
+            Some((name.clone(), said))
         };
-        Ok(Self(written.iter().map(said).collect::<Result<_, Error>>()?))
+        Self(written.iter().filter_map(said).collect())
     }
 
     /// What a filled-in form says. What is left out says nothing.

@@ -14,10 +14,12 @@ mod error;
 mod explain;
 mod expression;
 mod fact;
+mod finding;
 mod form;
 mod graph;
 mod ladder;
 mod package;
+mod places;
 mod routing;
 mod scenario;
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub use definition::{
 pub use effect::{ClockEffect, ClockOperation, Effect};
 pub use error::Error;
 pub use explain::explain;
+pub use finding::{Code, Finding};
 pub use graph::graph;
 pub use ladder::{CUSTOMER, Climb, LadderStep, climb};
 pub use package::{Package, Source};

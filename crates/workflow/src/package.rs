@@ -7,10 +7,11 @@ use cel::Env;
 use serde_json::Value;
 
 use crate::children::Asking;
-use crate::expression::{BEGIN, CLOCK, Expression, GUARD, ROUTING, Scope};
+use crate::expression::{BEGIN, CHILD, CLOCK, Expression, FORM, GUARD, ROUTING, Reader, Scope, Spot};
 use crate::fact::Facts;
+use crate::finding::{Found, unreadable};
 use crate::form::Form;
-use crate::{Begin, Definition, Error, Opening, Rule, Transition, Violation, check};
+use crate::{Begin, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check};
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -52,24 +53,41 @@ impl Package {
     /// # Errors
     /// What is wrong, with its place.
     pub fn compile(source: &Source) -> Result<Self, Error> {
-        let options = serde_saphyr::options! { strict_booleans: true };
-        let mut definition: Definition = serde_saphyr::from_str_with_options(&source.workflow, options)
-            .map_err(|error| Error::Yaml(error.to_string()))?;
-        definition.spell_out();
-        let forms = Form::compile(&source.forms)?;
-        let names: BTreeSet<_> = forms.keys().map(String::as_str).collect();
-        let findings = check::findings(&definition, &names);
-        if !findings.is_empty() {
-            return Err(Error::Findings(findings));
+        let found = Found::default();
+        let package = Self::read(source, &found);
+        match (package, found.findings(source)) {
+            (Some(package), findings) if findings.is_empty() => Ok(package),
+            (_, findings) => Err(Error::Findings(findings)),
         }
-        let env = Arc::new(Env::stdlib());
-        Ok(Self {
-            facts: Facts::compile(&env, "the opening", &definition.facts)?,
-            begins: begins(&env, &definition)?,
-            opening_children: Asking::compile(&env, "the opening", &definition.opening_effects)?,
-            moves: moves(&env, &definition)?,
-            clock_conditions: clock_conditions(&env, &definition)?,
-            routes: routes(&env, &definition)?,
+    }
+
+    /// The package, as far as it can be read; whoever finds something does not use it.
+    fn read(source: &Source, found: &Found) -> Option<Self> {
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let forms = Form::compile(&source.forms, found);
+        let definition = serde_saphyr::from_str_with_options::<Definition>(&source.workflow, options);
+        let mut definition =
+            definition.map_err(|error| found.placed(unreadable("workflow.yaml", &error))).ok()?;
+        definition.spell_out();
+        check::check(&definition, &source.forms, &forms, found);
+        let reader = Reader { env: Arc::new(Env::stdlib()), found };
+        let opening = |path: &str, names| Spot {
+            path: path.to_owned(),
+            words: "the opening".to_owned(),
+            names,
+            form: forms.get(&definition.opening_form),
+        };
+        Some(Self {
+            facts: Facts::compile(&reader, &opening("facts", FORM), &definition.facts),
+            begins: begins(&reader, &definition, forms.get(&definition.opening_form)),
+            opening_children: Asking::compile(
+                &reader,
+                &opening("opening_effects", CHILD),
+                &definition.opening_effects,
+            ),
+            moves: definition.transitions.iter().map(|way| Move::read(&reader, way, &forms)).collect(),
+            clock_conditions: clock_conditions(&reader, &definition),
+            routes: routes(&reader, &definition),
             definition,
             forms,
         })
@@ -155,41 +173,48 @@ impl Package {
     }
 }
 
-fn begins(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Expression>, Error> {
-    let compiled = |begin: &Begin| {
-        Expression::compile(env, &format!("`begin` in `{}`", begin.state), BEGIN, &begin.when)
+fn begins(reader: &Reader<'_>, definition: &Definition, form: Option<&Form>) -> Vec<Expression> {
+    let read = |(number, begin): (usize, &Begin)| {
+        let words = format!("`begin` in `{}`", begin.state);
+        reader.read(&Spot { path: format!("begin/{number}/when"), words, names: BEGIN, form }, &begin.when)
     };
-    definition.begin.iter().map(compiled).collect()
+    definition.begin.iter().enumerate().filter_map(read).collect()
 }
 
-fn moves(env: &Arc<Env>, definition: &Definition) -> Result<Vec<Move>, Error> {
-    let compiled = |transition: &Transition| {
-        let place = format!("transition `{}`", transition.action);
-        let guard = transition.guard.as_deref();
-        Ok(Move {
-            guard: guard.map(|guard| Expression::compile(env, &place, GUARD, guard)).transpose()?,
-            sets: Facts::compile(env, &place, &transition.sets)?,
-            children: Asking::compile(env, &place, &transition.effects)?,
-        })
-    };
-    definition.transitions.iter().map(compiled).collect()
+impl Move {
+    fn read(reader: &Reader<'_>, transition: &Transition, forms: &BTreeMap<String, Form>) -> Self {
+        let spot = |what: &str, names| Spot {
+            path: format!("transitions/{}/{what}", transition.sentence),
+            words: format!("transition `{}`", transition.action),
+            names,
+            form: transition.form.as_ref().and_then(|form| forms.get(form)),
+        };
+        Self {
+            guard: transition.guard.as_deref().and_then(|text| reader.read(&spot("guard", GUARD), text)),
+            sets: Facts::compile(reader, &spot("sets", FORM), &transition.sets),
+            children: Asking::compile(reader, &spot("effects", CHILD), &transition.effects),
+        }
+    }
 }
 
-fn clock_conditions(env: &Arc<Env>, definition: &Definition) -> Result<BTreeMap<String, Expression>, Error> {
-    let conditions =
-        definition.clocks.iter().filter_map(|(code, clock)| Some((code, clock.when.as_deref()?)));
-    conditions
-        .map(|(code, when)| {
-            Ok((code.clone(), Expression::compile(env, &format!("clock `{code}`"), CLOCK, when)?))
-        })
-        .collect()
+fn clock_conditions(reader: &Reader<'_>, definition: &Definition) -> BTreeMap<String, Expression> {
+    let read = |(code, clock): (&String, &ClockRule)| {
+        let (path, words) = (format!("clocks/{code}/when"), format!("clock `{code}`"));
+        let spot = Spot { path, words, names: CLOCK, form: None };
+        Some((code.clone(), reader.read(&spot, clock.when.as_deref()?)?))
+    };
+    definition.clocks.iter().filter_map(read).collect()
 }
 
-fn routes(env: &Arc<Env>, definition: &Definition) -> Result<Vec<(Expression, Option<Expression>)>, Error> {
-    let compiled = |rule: &Rule| {
-        let compile =
-            |text: &str| Expression::compile(env, &format!("routing rule `{}`", rule.name), ROUTING, text);
-        Ok((compile(&rule.when)?, rule.queue.strip_prefix('=').map(compile).transpose()?))
+fn routes(reader: &Reader<'_>, definition: &Definition) -> Vec<(Expression, Option<Expression>)> {
+    let read = |(number, rule): (usize, &Rule)| {
+        let read = |field: &str, text: &str| {
+            let (path, words) =
+                (format!("routing/rules/{number}/{field}"), format!("routing rule `{}`", rule.name));
+            reader.read(&Spot { path, words, names: ROUTING, form: None }, text)
+        };
+        let queue = rule.queue.strip_prefix('=').map(|queue| read("queue", queue));
+        Some((read("when", &rule.when)?, queue.flatten()))
     };
-    definition.routing.rules.iter().map(compiled).collect()
+    definition.routing.rules.iter().enumerate().filter_map(read).collect()
 }

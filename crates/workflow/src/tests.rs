@@ -4,6 +4,7 @@ mod action;
 mod children;
 mod complaint;
 mod explain;
+mod findings;
 mod scenarios;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,7 +294,7 @@ fn a_machine_that_does_not_hold_together_is_refused() {
 #[test]
 fn a_form_takes_in_only_forms_of_its_package() {
     for (reference, says) in [
-        ("hold", "forms/progress.json: `$ref` names `hold`, which is no file in forms/"),
+        ("hold", "forms/progress.json:1:1: FORM_REFERENCE: `$ref` names `hold`, which is no file in forms/"),
         ("nowhere.json", "`nowhere.json`, which is no file in forms/"),
         ("https://example.org/answer.json", "which is no file in forms/"),
         ("progress.json", "`progress.json`, which takes in this form itself"),
@@ -308,7 +309,7 @@ fn a_form_takes_in_only_forms_of_its_package() {
     round.forms.insert("progress".into(), json!({"$ref": "hold.json"}).to_string());
     round.forms.insert("hold".into(), json!({"$ref": "#/$defs/x", "$defs": {"x": {}}}).to_string());
     let error = Package::compile(&round).err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.contains("forms/hold.json: `$ref` names `#/$defs/x`"), "{error}");
+    assert!(error.contains("forms/hold.json:1:1: FORM_REFERENCE: `$ref` names `#/$defs/x`"), "{error}");
 }
 
 proptest! {

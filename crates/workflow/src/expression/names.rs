@@ -6,17 +6,21 @@ use std::collections::BTreeSet;
 use cel::IdedExpr;
 use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr};
 
-/// The free names of an expression.
-pub(super) fn free(expression: &IdedExpr) -> BTreeSet<String> {
+/// What an expression takes from outside.
+pub(super) fn used(expression: &IdedExpr) -> Names<'_> {
     let mut names = Names::default();
     names.walk(expression);
-    names.free
+    names
 }
 
+/// The names that an expression uses.
 #[derive(Default)]
-struct Names<'a> {
+pub(super) struct Names<'a> {
     bound: Vec<&'a str>,
-    free: BTreeSet<String>,
+    /// Those that are not its own.
+    pub(super) free: BTreeSet<String>,
+    /// The fields that it reads from `form`.
+    pub(super) of_form: BTreeSet<String>,
 }
 
 impl<'a> Names<'a> {
@@ -31,7 +35,13 @@ impl<'a> Names<'a> {
                 call.target.iter().for_each(|target| self.walk(target));
                 call.args.iter().for_each(|argument| self.walk(argument));
             }
-            Expr::Select(select) => self.walk(&select.operand),
+            Expr::Select(select) => {
+                let form = matches!(&select.operand.expr, Expr::Ident(name) if name == "form");
+                if form && !self.bound.contains(&"form") {
+                    self.of_form.insert(select.field.clone());
+                }
+                self.walk(&select.operand);
+            }
             Expr::List(list) => list.elements.iter().for_each(|element| self.walk(element)),
             Expr::Map(map) => self.entries(&map.entries),
             Expr::Struct(fields) => self.entries(&fields.entries),

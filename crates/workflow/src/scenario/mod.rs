@@ -16,7 +16,8 @@ pub use report::{Coverage, Failure, Outcome, Trial, trial};
 
 use self::story::{Book, Expect, Step, Story};
 use self::world::World;
-use crate::{Error, Package};
+use crate::finding::unreadable;
+use crate::{Code, Error, Finding, Package};
 
 /// How a package that opens children finds theirs.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<Arc<Package>>;
@@ -25,14 +26,22 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<Arc<Package>>;
 pub struct Scenarios(Book);
 
 impl Scenarios {
-    /// Reads a file of `scenarios/`.
+    /// Reads the text of a file of `scenarios/`.
     ///
     /// # Errors
-    /// `Yaml` with the place of what cannot be read.
-    pub fn read(text: &str) -> Result<Self, Error> {
+    /// What cannot be read and which calendar is not known, with their places.
+    pub fn read(name: &str, text: &str) -> Result<Self, Error> {
+        let file = format!("scenarios/{name}");
         let options = serde_saphyr::options! { strict_booleans: true };
-        let book = serde_saphyr::from_str_with_options(text, options);
-        book.map(Self).map_err(|error| Error::Yaml(error.to_string()))
+        let book: Book =
+            serde_saphyr::from_str_with_options(text, options).map_err(|error| unreadable(&file, &error))?;
+        for story in &book.scenarios {
+            if let Err(problem) = calendar(&story.value.calendar) {
+                let place = (story.referenced.line(), story.referenced.column());
+                return Err(Finding::at(Code::UnknownCalendar, &file, Some(place), problem).into());
+            }
+        }
+        Ok(Self(book))
     }
 
     /// Walks cases of the package as the scenarios say, and compares.

@@ -76,8 +76,11 @@ impl Trial {
 /// Runs the scenarios of a package, given by the names of their files.
 #[must_use]
 pub fn trial(package: &Package, texts: &BTreeMap<String, String>, lookup: Lookup<'_>) -> Trial {
-    let run = |text: &String| Scenarios::read(text).map(|scenarios| scenarios.run(package, lookup));
-    let files: BTreeMap<_, _> = texts.iter().map(|(name, text)| (name.clone(), run(text))).collect();
+    let run = |(name, text): (&String, &String)| {
+        let scenarios = Scenarios::read(name, text);
+        (name.clone(), scenarios.map(|scenarios| scenarios.run(package, lookup)))
+    };
+    let files: BTreeMap<_, _> = texts.iter().map(run).collect();
     let outcomes = files.values().flatten().flatten();
     let walked = outcomes.flat_map(|outcome| outcome.walked.iter().copied()).collect();
     Trial { coverage: coverage(package, &walked), files }

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use masar_domain::Language;
 use masar_workflow::{
-    Catalog, Outcome, Package, Source, Trial, explain, graph, scenarios, shipped_scenarios, trial,
+    Catalog, Error, Finding, Outcome, Package, Scenarios, Source, Trial, explain, graph, scenarios,
+    shipped_scenarios, trial,
 };
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
         Command::List => Ok(list(&Catalog::shipped()?)),
-        Command::Check { folder } => Ok(summary(&load(&folder)?)),
+        Command::Check { folder } => check(&folder),
         Command::Test { folders, coverage } => test(&folders, coverage),
         Command::Explain { folder, language } => {
             let said = explain(load(&folder)?.definition(), language);
@@ -80,6 +81,43 @@ fn list(catalog: &Catalog) -> Answer {
         json: json!({"packages": json.collect::<Vec<_>>()}),
         table: table(["package", "version", "case type", "label"], rows),
     }
+}
+
+/// Everything that is wrong with a package and its scenarios, or how much it holds when nothing is.
+fn check(folder: &Path) -> Result<Answer> {
+    let package = Source::read(folder).and_then(|source| Package::compile(&source));
+    let texts = scenarios(folder).with_context(|| format!("the scenarios in {}", folder.display()))?;
+    let scenarios = texts.iter().map(|(name, text)| Scenarios::read(name, text).map(drop));
+    let mut found = Vec::new();
+    for read in std::iter::once(package.as_ref().map(drop).map_err(Clone::clone)).chain(scenarios) {
+        match read {
+            Ok(()) => {}
+            Err(Error::Findings(findings)) => found.extend(findings),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match package {
+        Ok(package) if found.is_empty() => Ok(summary(&package)),
+        _ => Err(Unsuccessful { answer: findings(&found), problem: refused(folder, found.len()) }.into()),
+    }
+}
+
+fn refused(folder: &Path, findings: usize) -> String {
+    format!(
+        "the package in {} cannot be used: {findings} found, see docs/workflow-checks.md",
+        folder.display()
+    )
+}
+
+fn findings(found: &[Finding]) -> Answer {
+    let rows = found.iter().map(|finding| {
+        let place = match (finding.line, finding.column) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", finding.file),
+            _ => finding.file.clone(),
+        };
+        [place, finding.code.to_string(), finding.message.clone()]
+    });
+    Answer { table: table(["place", "code", "what is wrong"], rows), json: json!({"findings": found}) }
 }
 
 fn summary(package: &Package) -> Answer {

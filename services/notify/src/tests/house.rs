@@ -171,14 +171,14 @@ impl House {
     }
 }
 
-/// The shipped packages, and a version of one with a template that asks for what nobody may mail.
+/// The shipped packages, and a version of one with a template that asks for what only a ladder knows.
 fn catalog() -> Result<Catalog> {
     let mut catalog = Catalog::shipped()?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows/complaint");
     let mut source = Source::read(&folder)?;
     let right = "We are still working on your complaint {{ case.reference }}. {{ entity }}";
     assert!(source.workflow.contains(right));
-    source.workflow = source.workflow.replace(right, "About {{ case.subject }}");
+    source.workflow = source.workflow.replace(right, "At {{ level }}");
     source.workflow = source.workflow.replace("version: 1.0.0", "version: 9.0.0");
     catalog.add(Package::compile(&source)?)?;
     Ok(catalog)

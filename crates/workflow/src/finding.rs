@@ -1,0 +1,237 @@
+//! What is wrong with a package: a code that never changes, the place where it stands, and what was expected.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::places::{Place, Places};
+use crate::{Error, Source};
+
+/// The file of a package that says everything but its forms and scenarios.
+const WORKFLOW: &str = "workflow.yaml";
+
+/// One list for the codes, their names, and those who go through all of them.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $name:literal,)+) => {
+        /// Why a package is refused; `docs/workflow-checks.md` says of each what it means and how it is cured.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        pub enum Code { $($(#[$doc])* #[serde(rename = $name)] $code,)+ }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Self] = &[$(Self::$code),+];
+
+            /// Its name, which never changes.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $name,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A file or folder cannot be read.
+    Folder = "FOLDER",
+    /// The text is no YAML, or says what the language does not know.
+    Yaml = "YAML",
+    /// A form is no JSON Schema.
+    Form = "FORM",
+    /// A form takes in another that it cannot.
+    FormReference = "FORM_REFERENCE",
+    /// A condition is no CEL expression.
+    Expression = "EXPRESSION",
+    /// A text is no template.
+    Template = "TEMPLATE",
+    /// An expression or a template uses a name that its place does not know.
+    UnknownName = "UNKNOWN_NAME",
+    /// A field is none of its form.
+    UnknownField = "UNKNOWN_FIELD",
+    /// A form is not in `forms/`.
+    UnknownForm = "UNKNOWN_FORM",
+    /// A state does not exist.
+    UnknownState = "UNKNOWN_STATE",
+    /// An action does not exist.
+    UnknownAction = "UNKNOWN_ACTION",
+    /// A role does not exist.
+    UnknownRole = "UNKNOWN_ROLE",
+    /// A clock does not exist.
+    UnknownClock = "UNKNOWN_CLOCK",
+    /// A template does not exist.
+    UnknownTemplate = "UNKNOWN_TEMPLATE",
+    /// A scenario counts on a calendar that the product does not bring.
+    UnknownCalendar = "UNKNOWN_CALENDAR",
+    /// A degree of importance does not exist.
+    UnknownImportance = "UNKNOWN_IMPORTANCE",
+    /// Not exactly one state is initial.
+    InitialState = "INITIAL_STATE",
+    /// A state is never reached.
+    UnreachableState = "UNREACHABLE_STATE",
+    /// A state from which no case can be closed.
+    NoEnd = "NO_END",
+    /// What must be a closed state is none.
+    HistoricalEnd = "HISTORICAL_END",
+    /// An action has a name of the system.
+    ReservedAction = "RESERVED_ACTION",
+    /// Nobody may do it.
+    NoRole = "NO_ROLE",
+    /// A guard without words for those whom it stops, or words without a guard.
+    Otherwise = "OTHERWISE",
+    /// A sentence before this one always comes first.
+    Overlap = "OVERLAP",
+    /// Who is kept from an action may do the same in another way.
+    SeparationOfDuties = "SEPARATION_OF_DUTIES",
+    /// A text is not there in both languages.
+    Translation = "TRANSLATION",
+    /// A message would carry what a form calls confidential.
+    PersonalData = "PERSONAL_DATA",
+    /// A clock has no target.
+    NoTarget = "NO_TARGET",
+    /// A clock never starts.
+    NeverStarts = "NEVER_STARTS",
+    /// A clock never stops.
+    NeverStops = "NEVER_STOPS",
+    /// A clock stands still where the entity itself must act.
+    Pause = "PAUSE",
+    /// A clock may stand still for ever.
+    EndlessPause = "ENDLESS_PAUSE",
+    /// A clock warns at something else than a share of its target.
+    Warning = "WARNING",
+    /// What can be done only for a time names a promise.
+    Window = "WINDOW",
+    /// The system shall do what is not its to do.
+    SystemAction = "SYSTEM_ACTION",
+    /// What the system tries when a child changes asks nothing about children.
+    ChildGuard = "CHILD_GUARD",
+    /// The system leads a case around for ever.
+    AutomaticCycle = "AUTOMATIC_CYCLE",
+    /// A ladder has no level that fires.
+    LadderWithoutEnd = "LADDER_WITHOUT_END",
+    /// The last to be told is nobody of the entity.
+    SafetyNet = "SAFETY_NET",
+    /// A level says not when it fires, or not whom it tells.
+    Level = "LEVEL",
+    /// A ladder has a level twice.
+    LevelTwice = "LEVEL_TWICE",
+    /// A reminder to the customer tells others too, or has no template of its own.
+    Reminder = "REMINDER",
+    /// A level does what no level can.
+    LevelAction = "LEVEL_ACTION",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One thing that is wrong with a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Why.
+    pub code: Code,
+    /// The file within the folder of the package.
+    pub file: String,
+    /// Line of the file, from 1, where it is known.
+    pub line: Option<u64>,
+    /// Column, from 1, where it is known.
+    pub column: Option<u64>,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding whose place is known.
+    pub(crate) fn at(code: Code, file: &str, place: Option<Place>, message: String) -> Self {
+        let (line, column) = place.unzip();
+        Self { code, file: file.to_owned(), line, column, message }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}: {}", self.code, self.message)
+    }
+}
+
+/// What was found so far. A finding names its place by a path, such as `transitions/3/to`; the text is asked for lines only
+/// when there is something to say.
+#[derive(Default)]
+pub(crate) struct Found(RefCell<Vec<Raw>>);
+
+enum Raw {
+    Placed(Finding),
+    Path { path: String, finding: Finding },
+}
+
+impl Found {
+    /// Something in `workflow.yaml`.
+    pub(crate) fn add(&self, code: Code, path: &str, message: String) {
+        self.add_in(WORKFLOW, code, path, message);
+    }
+
+    /// Something in the file of a form.
+    pub(crate) fn in_form(&self, form: &str, code: Code, path: &str, message: String) {
+        self.add_in(&format!("forms/{form}.json"), code, path, message);
+    }
+
+    /// Something whose place in a file is known.
+    pub(crate) fn placed(&self, finding: Finding) {
+        self.0.borrow_mut().push(Raw::Placed(finding));
+    }
+
+    fn add_in(&self, file: &str, code: Code, path: &str, message: String) {
+        let finding = Finding::at(code, file, None, message);
+        self.0.borrow_mut().push(Raw::Path { path: path.to_owned(), finding });
+    }
+
+    /// All findings with their places, in the order of the files, each once: a sentence that holds in several states is
+    /// looked at for each of them.
+    pub(crate) fn findings(self, source: &Source) -> Vec<Finding> {
+        let mut places = BTreeMap::new();
+        let located = |raw| match raw {
+            Raw::Placed(finding) => finding,
+            Raw::Path { path, finding } => {
+                let read = || source.text(&finding.file).and_then(Places::read);
+                let places = places.entry(finding.file.clone()).or_insert_with(read);
+                let place = places.as_ref().map(|places| places.of(&path));
+                Finding::at(finding.code, &finding.file, place, finding.message)
+            }
+        };
+        let mut findings: Vec<Finding> = self.0.into_inner().into_iter().map(located).collect();
+        let place = |finding: &Finding| {
+            (finding.file != WORKFLOW, finding.file.clone(), finding.line, finding.column)
+        };
+        findings.sort_by(|one, other| (place(one), &one.message).cmp(&(place(other), &other.message)));
+        findings.dedup();
+        findings
+    }
+}
+
+impl Source {
+    fn text(&self, file: &str) -> Option<&str> {
+        let form = file.strip_prefix("forms/").and_then(|file| file.strip_suffix(".json"));
+        match form {
+            Some(form) => self.forms.get(form).map(String::as_str),
+            None => Some(&self.workflow),
+        }
+    }
+}
+
+/// The finding of a YAML text that cannot be read.
+pub(crate) fn unreadable(file: &str, error: &serde_saphyr::Error) -> Finding {
+    let place = error.location().map(|at| (at.line(), at.column()));
+    Finding::at(Code::Yaml, file, place, error.without_snippet().to_string())
+}
+
+impl From<Finding> for Error {
+    fn from(finding: Finding) -> Self {
+        Self::Findings(vec![finding])
+    }
+}
