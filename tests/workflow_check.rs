@@ -33,23 +33,29 @@ fn lists_what_is_shipped() {
             "ambassador-cycle",
             "ambassador-membership",
             "ambassador-mission",
+            "centre-review",
             "complaint",
             "compliment",
             "cx-improvement",
             "cx-report",
             "department-request",
+            "development-meeting",
+            "good-practice",
             "improvement-action",
+            "innovation-idea",
             "inquiry",
             "journey-map",
             "provider-improvement",
             "provider-issue",
+            "recognition",
             "root-cause-analysis",
+            "satisfaction-campaign",
             "service-definition",
             "sla-agreement",
             "suggestion"
         ]
     );
-    assert_eq!(packages[3]["label"]["ar"], "شكوى");
+    assert_eq!(packages[4]["label"]["ar"], "شكوى");
 }
 
 #[test]
