@@ -40,19 +40,25 @@ fn lists_what_is_shipped() {
             "cx-report",
             "department-request",
             "development-meeting",
+            "excellence-assessment",
             "good-practice",
             "improvement-action",
             "innovation-idea",
             "inquiry",
             "journey-map",
+            "journey-reengineering",
             "provider-improvement",
             "provider-issue",
             "recognition",
             "root-cause-analysis",
             "satisfaction-campaign",
             "service-definition",
+            "service-transition",
             "sla-agreement",
-            "suggestion"
+            "star-rating",
+            "suggestion",
+            "training-course",
+            "training-enrolment"
         ]
     );
     assert_eq!(packages[4]["label"]["ar"], "شكوى");
