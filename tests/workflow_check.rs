@@ -33,19 +33,35 @@ fn lists_what_is_shipped() {
             "ambassador-cycle",
             "ambassador-membership",
             "ambassador-mission",
+            "centre-review",
             "complaint",
+            "compliment",
             "cx-improvement",
             "cx-report",
             "department-request",
+            "development-meeting",
+            "excellence-assessment",
+            "good-practice",
             "improvement-action",
+            "innovation-idea",
+            "inquiry",
             "journey-map",
+            "journey-reengineering",
+            "provider-improvement",
+            "provider-issue",
+            "recognition",
             "root-cause-analysis",
+            "satisfaction-campaign",
             "service-definition",
+            "service-transition",
             "sla-agreement",
-            "suggestion"
+            "star-rating",
+            "suggestion",
+            "training-course",
+            "training-enrolment"
         ]
     );
-    assert_eq!(packages[3]["label"]["ar"], "شكوى");
+    assert_eq!(packages[4]["label"]["ar"], "شكوى");
 }
 
 #[test]
