@@ -290,7 +290,7 @@ async fn many_cases_are_moved_by_one_stream_and_each_item_has_its_result() -> Re
             results.push((answer.item, result));
         }
         let expected =
-            ["in_progress 2", "DEPARTMENT", "VERSION", "NOT_FOUND", "INVALID note", "in_progress 2"];
+            ["in_progress 2", "DEPARTMENT", "VERSION", "NOT_FOUND", "INVALID contact_note", "in_progress 2"];
         let expected: Vec<_> = (10..).zip(expected.map(str::to_owned)).collect();
         assert_eq!(results, expected);
         Ok(platform.running.stop().await?)

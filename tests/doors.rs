@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use masar::demo;
 use masar_bus::{Event, Outbox};
 use masar_proto::access::{paths, pool, rules};
-use masar_proto::cases::v1::GetCaseRequest;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
+use masar_proto::cases::v1::transition_cases_response::Result as Moved;
+use masar_proto::cases::v1::{GetCaseRequest, TransitionCasesResponse};
 use masar_proto::escalation::v1::ListEscalationsRequest;
 use masar_proto::escalation::v1::escalation_service_client::EscalationServiceClient;
 use masar_proto::events::v1::CaseSubmitted;
@@ -328,10 +329,18 @@ async fn ask(
     question: &DynamicMessage,
 ) -> Result<Vec<u8>, Status> {
     let answer = call(who.clone(), path, question.encode_to_vec());
-    if method.is_server_streaming() {
-        return tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Ok(Vec::new()));
+    if !method.is_server_streaming() {
+        return answer.await;
     }
-    answer.await
+    let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Ok(Vec::new()))?;
+    // One item among many is refused by an answer.
+    let rejected = TransitionCasesResponse::decode(answer.as_slice()).ok().and_then(|answer| answer.result);
+    match rejected.filter(|_| path == "/masar.cases.v1.CaseService/TransitionCases") {
+        Some(Moved::Rejected(rejected)) if rejected.code == "NOT_FOUND" => {
+            Err(Status::not_found(rejected.message))
+        }
+        _ => Ok(answer),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

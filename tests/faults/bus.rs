@@ -93,7 +93,7 @@ pub(crate) async fn poison(stage: &Stage, now: Timestamp) -> Result<()> {
         Message { id: Uuid::now_v7(), source: SOURCE.to_owned(), partition, events: vec![event.clone()] };
     hand.publish(SOURCE, &key, signed(SOURCE), &message.encode()).await?;
 
-    let consumers: BTreeSet<&str> = LINKS
+    let mut consumers: BTreeSet<&str> = LINKS
         .iter()
         .filter(|(_, sources)| sources.contains(&SOURCE))
         .map(|(consumer, _)| *consumer)
@@ -103,6 +103,8 @@ pub(crate) async fn poison(stage: &Stage, now: Timestamp) -> Result<()> {
         Ok((hand.unreadable().await? >= aside).then_some(()))
     })
     .await?;
+    // Of what it says itself, cases hears only what became of children.
+    consumers.remove(SOURCE);
     give_up(stage, &event, &consumers).await?;
     hand.go().await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties, Event};
 
@@ -14,6 +14,8 @@ use crate::backoff::Backoff;
 const OPENING: Duration = Duration::from_secs(60);
 /// Seconds without a sign of life after which a connection is given up.
 const HEARTBEAT: u16 = 10;
+/// How often is looked whether a connection still holds.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The way to one broker.
 pub(super) struct Link {
@@ -64,16 +66,36 @@ impl Link {
     }
 }
 
+/// Does work on a connection until it ends or the connection breaks: what waits for an answer then would wait for ever.
+pub(super) async fn while_it_holds(
+    connection: &Connection,
+    work: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        error = breakage(connection) => Err(error),
+    }
+}
+
 /// Waits until something on a connection breaks, and says what.
-pub(super) async fn breakage(events: impl Stream<Item = Event>) -> Error {
-    let mut events = std::pin::pin!(events);
-    while let Some(event) = events.next().await {
-        match event {
-            Event::Error(error) => return broken(error),
-            Event::ConnectionBlocked(reason) => {
-                tracing::warn!(reason, "RabbitMQ takes no messages for now; they wait in the outbox");
-            }
-            _ => {}
+async fn breakage(connection: &Connection) -> Error {
+    let mut events = std::pin::pin!(connection.events_listener());
+    // What broke before somebody listened is no event any more.
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Event::Error(error)) => return broken(error),
+                Some(Event::ConnectionBlocked(reason)) => {
+                    tracing::warn!(reason, "RabbitMQ takes no messages for now; they wait in the outbox");
+                }
+                Some(_) => {}
+                None => break,
+            },
+            _ = looks.tick() => if !connection.status().connected() {
+                break;
+            },
         }
     }
     Error::Transport("the connection to RabbitMQ is gone".to_owned())

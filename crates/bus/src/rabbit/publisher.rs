@@ -10,7 +10,7 @@ use lapin::types::ShortString;
 use lapin::{Channel, Connection, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
 
-use super::link::{Link, breakage};
+use super::link::{Link, while_it_holds};
 use super::topology::{Topology, broken, exchange, key};
 use super::wire;
 use crate::backoff::Backoff;
@@ -34,7 +34,8 @@ pub(super) async fn run(link: Arc<Link>, mut connection: Connection, mut parcels
     let mut backoff = Backoff::new(SHORTEST_PAUSE);
     loop {
         let began = Instant::now();
-        let Err(error) = serve(&link.topology, &connection, &mut parcels).await else { return };
+        let served = serve(&link.topology, &connection, &mut parcels);
+        let Err(error) = while_it_holds(&connection, Box::pin(served)).await else { return };
         tracing::warn!(%error, "messages wait in the outbox until RabbitMQ is there again");
         backoff.after(began.elapsed());
         let reopened = async {
@@ -64,12 +65,10 @@ async fn serve(
 ) -> Result<(), Error> {
     let channel = connection.create_channel().await.map_err(broken)?;
     channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(broken)?;
-    let mut breakage = std::pin::pin!(breakage(connection.events_listener()));
     loop {
         let mut batch = Vec::new();
-        tokio::select! {
-            count = parcels.recv_many(&mut batch, IN_FLIGHT) => if count == 0 { return Ok(()) },
-            error = &mut breakage => return Err(error),
+        if parcels.recv_many(&mut batch, IN_FLIGHT).await == 0 {
+            return Ok(());
         }
         let sent = tokio::time::timeout(CONFIRMING, send(topology, &channel, batch));
         let late = || Error::Transport("RabbitMQ does not confirm".to_owned());

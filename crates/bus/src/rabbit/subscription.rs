@@ -11,7 +11,7 @@ use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions}
 use lapin::{Acker, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::link::{Link, breakage};
+use super::link::{Link, while_it_holds};
 use super::queues::Queues;
 use super::topology::{UNREADABLE, broken};
 use super::wire;
@@ -37,7 +37,8 @@ pub(super) async fn run(
             () = sender.closed() => return,
         };
         let began = Instant::now();
-        let served = serve(&consumer, &connection, &mut share, &sender).await;
+        let served = serve(&consumer, &connection, &mut share, &sender);
+        let served = while_it_holds(&connection, Box::pin(served)).await;
         // Everything without an acknowledgement returns to its place in the queue.
         let closing = connection.close(200, "done".into());
         let closed = tokio::time::timeout(CLOSING, closing).await.is_ok_and(|closed| closed.is_ok());
@@ -61,14 +62,11 @@ async fn serve(
     let mut queues = Queues::new(consumer, connection);
     let mut open: FuturesUnordered<BoxFuture<'static, (u16, Acker, bool)>> = FuturesUnordered::new();
     let mut next = None;
-    // Of a connection that breaks while no queue is open, nothing else would tell.
-    let mut breakage = std::pin::pin!(breakage(connection.events_listener()));
     share.mark_changed();
     loop {
         tokio::select! {
             biased;
             () = sender.closed() => break,
-            error = &mut breakage => return Err(error),
             Some((partition, acker, done)) = open.next() => {
                 if !done {
                     // Those behind it in its partition must come again after it: so all of them do.
