@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use masar_proto::common::v1::PageRequest;
 use masar_proto::routing::v1::routing_service_client::RoutingServiceClient;
 use masar_proto::routing::v1::{ListQueuesRequest, ListTasksRequest, Queue, WatchQueueRequest};
@@ -19,6 +19,8 @@ const PERSON: &str = "lab-triage-1";
 const PAGE: u32 = 500;
 /// How often is asked whether all has come: not so often that the asking holds it up.
 const PACE: Duration = Duration::from_millis(100);
+/// How soon is looked again at tasks without a due time.
+const AGAIN: Duration = Duration::from_millis(2);
 /// How long is waited for what must come.
 pub(super) const MOST: Duration = Duration::from_secs(600);
 
@@ -77,17 +79,31 @@ async fn look(
     mut changes: tonic::Streaming<Queue>,
     tell: mpsc::UnboundedSender<(String, Instant)>,
 ) -> Result<()> {
-    let mut seen = HashSet::new();
-    while changes.message().await.map_err(|status| refused(&status))?.is_some() {
+    let (mut seen, mut waits) = (HashSet::new(), false);
+    loop {
+        // That a task has a due time now is no news of its queue.
+        let again = async {
+            if !waits {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        tokio::select! {
+            change = changes.message() => {
+                let change = change.map_err(|status| refused(&status))?;
+                change.with_context(|| format!("the platform stopped telling of `{queue}`"))?;
+            }
+            () = again => {}
+        }
         let page = Some(PageRequest { size: PAGE, token: String::new() });
         let request = ListTasksRequest { page, queue: queue.clone(), ..ListTasksRequest::default() };
         let listed = client.list_tasks(request).await.map_err(|status| refused(&status))?.into_inner();
         let now = Instant::now();
+        waits = listed.tasks.iter().any(|task| task.due_at.is_none());
         for task in listed.tasks.into_iter().filter(|task| task.due_at.is_some()) {
             if seen.insert(task.case_id.clone()) && tell.send((task.case_id, now)).is_err() {
                 return Ok(());
             }
         }
     }
-    bail!("the platform stopped telling of `{queue}`")
 }
