@@ -19,8 +19,8 @@ const PERSON: &str = "lab-triage-1";
 const PAGE: u32 = 500;
 /// How often is asked whether all has come: not so often that the asking holds it up.
 const PACE: Duration = Duration::from_millis(100);
-/// How soon is looked again at tasks without a due time.
-const AGAIN: Duration = Duration::from_millis(2);
+/// How soon is looked again at tasks without a due time: the looking costs the platform something too.
+const AGAIN: Duration = Duration::from_millis(10);
 /// How long is waited for what must come.
 pub(super) const MOST: Duration = Duration::from_secs(600);
 
