@@ -10,14 +10,13 @@ use masar_store::{Leases, RENEWED, Store, insert_new, time};
 use sea_orm::sea_query::{Order, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::tables::inbox;
-use crate::{Delivery, Desk, Error, Event, Now, PACE, PARTITIONS, Transport, metrics, parked};
+use crate::{Delivery, Desk, Error, Event, Now, PARTITIONS, Transport, metrics, parked};
 
 /// Events of one transaction at most, when that many wait.
 const MOST: usize = 1_000;
@@ -82,9 +81,7 @@ impl Consumer {
         let mut leases = Leases::new(self.store.clone(), "consumer", PARTITIONS.cast_signed());
         let mut renew = tokio::time::interval(RENEWED);
         let mut forget = tokio::time::interval(FORGET_EVERY);
-        let mut next = Instant::now();
         while !stop.is_cancelled() {
-            stop.run_until_cancelled(sleep_until(next)).await;
             tokio::select! {
                 // However much arrives, what comes seldom has its turn.
                 biased;
@@ -94,10 +91,7 @@ impl Consumer {
                     forget.reset_after(FORGET_MORE);
                 },
                 batch = gather(&mut deliveries) => match batch {
-                    Some(batch) => {
-                        next = Instant::now() + PACE;
-                        self.take(batch, &stop).await;
-                    }
+                    Some(batch) => self.take(batch, &stop).await,
                     None => break,
                 },
             }

@@ -20,7 +20,6 @@ mod trace;
 mod transport;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -35,10 +34,6 @@ pub use rabbit::RabbitTransport;
 pub use relay::Relay;
 pub use tables::migrations;
 pub use transport::{Delivery, Message, PARTITIONS, Transport, every_partition, partition_of};
-
-/// The shortest time from the start of one batch of a consumer, or of one turn of a relay, to the next: what comes meanwhile
-/// goes along. Otherwise a busy platform spends itself on many small transactions; one that is idle never waits for it.
-const PACE: Duration = Duration::from_millis(10);
 
 /// Tells the time: the bus itself never looks at the clock on the wall.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;

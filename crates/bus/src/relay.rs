@@ -9,14 +9,13 @@ use futures::future::join_all;
 use masar_store::{Lease, Leases, Listener, Store, listen, padded, tell, time};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::outbox::event;
 use crate::tables::outbox;
-use crate::{Error, Message, Now, Outbox, PACE, PARTITIONS, Transport, metrics};
+use crate::{Error, Message, Now, Outbox, PARTITIONS, Transport, metrics};
 
 /// Events of one message: packing is worth half as much again in throughput.
 const PACKED: usize = 256;
@@ -133,7 +132,6 @@ impl Relay {
     async fn drain(&self, lease: &Lease, stop: &CancellationToken) -> Result<bool, Error> {
         let mut rows = oldest(self.store.reader()).await?;
         while !stop.is_cancelled() && !lease.is_old() {
-            let next = Instant::now() + PACE;
             self.tell_age(rows.first());
             if rows.is_empty() {
                 return Ok(false);
@@ -150,7 +148,6 @@ impl Relay {
                 }
             }
             metrics::published(self.outbox.service(), confirmed.len());
-            stop.run_until_cancelled(sleep_until(next)).await;
             rows = self.next(lease, confirmed).await?;
             if let Some(error) = failure {
                 return Err(error);
