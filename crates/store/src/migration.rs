@@ -1,4 +1,4 @@
-//! A migration that creates tables: all that a service needs to say about its database.
+//! Migrations that create tables and add columns: all that a service needs to say about its database.
 
 use sea_orm::sea_query::TableCreateStatement;
 use sea_orm::{DbBackend, Schema};
@@ -34,6 +34,38 @@ impl MigrationTrait for CreateTables {
         let tuning: &[&str] = if backend == DbBackend::Postgres { self.postgres } else { &[] };
         for statement in self.indexes.iter().chain(tuning) {
             manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds columns to a table that an earlier release made. Tables are made from their entities, so that a new database has them
+/// already. Each needs a default or may be empty: the release before still writes rows without them.
+#[derive(Debug, Clone, Copy)]
+pub struct AddColumns {
+    /// Name of the migration; migrations are applied once, in the order in which they are listed.
+    pub name: &'static str,
+    /// Name of the table.
+    pub table: &'static str,
+    /// The columns.
+    pub columns: fn() -> Vec<ColumnDef>,
+}
+
+impl MigrationName for AddColumns {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+#[allow(elided_lifetimes_in_paths, reason = "the trait of SeaORM leaves the lifetime out")]
+impl MigrationTrait for AddColumns {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for mut column in (self.columns)() {
+            if !manager.has_column(self.table, column.get_column_name()).await? {
+                let add = Table::alter().table(self.table).add_column(&mut column).to_owned();
+                manager.alter_table(add).await?;
+            }
         }
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! Tables and their rows: made once, apart for each service, written in bulk, read in pages.
 
 use anyhow::Result;
-use masar_store::{CreateTables, DatabaseUrl, Store, insert_all, insert_new, page};
+use masar_store::{AddColumns, CreateTables, DatabaseUrl, Store, insert_all, insert_new, page};
 use masar_testkit::on_each_database;
-use sea_orm::sea_query::{Expr, ExprTrait, Order, SimpleExpr};
-use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{ColumnDef, Expr, ExprTrait, Order, SimpleExpr};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
+};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 use crate::{Migrator, entry, row, store};
@@ -98,6 +101,41 @@ async fn services_do_not_see_each_others_tables() -> Result<()> {
         assert!(entry::Entity::find().count(other.reader()).await.is_err());
         one.close().await?;
         Ok(other.close().await?)
+    })
+    .await
+}
+
+/// The release after: its rows have a word more.
+struct After;
+
+impl MigratorTrait for After {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        let mut migrations = Migrator::migrations();
+        for name in ["m0002_word", "m0003_word_again"] {
+            let columns = || vec![ColumnDef::new("word").string().not_null().default("none").to_owned()];
+            migrations.push(Box::new(AddColumns { name, table: "entries", columns }));
+        }
+        migrations
+    }
+}
+
+#[tokio::test]
+async fn columns_are_added_once_and_the_release_before_still_writes() -> Result<()> {
+    on_each_database(async |url| {
+        let store = store(&url).await?;
+        let write = async |id| {
+            let tx = store.begin().await?;
+            insert_all(&tx, vec![row(id)]).await?;
+            anyhow::Ok(tx.commit().await?)
+        };
+        write(1).await?;
+        store.migrate::<After>().await?;
+        write(2).await?;
+        let words = Statement::from_string(store.backend(), "SELECT word FROM entries ORDER BY id");
+        let words = store.reader().query_all_raw(words).await?;
+        let words: Vec<String> = words.iter().map(|row| row.try_get("", "word")).collect::<Result<_, _>>()?;
+        assert_eq!(words, ["none", "none"]);
+        Ok(store.close().await?)
     })
     .await
 }

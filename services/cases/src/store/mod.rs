@@ -8,7 +8,8 @@ mod list;
 
 pub(crate) use list::list;
 
-use masar_store::CreateTables;
+use masar_store::{AddColumns, CreateTables};
+use sea_orm::sea_query::ColumnDef;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 /// Cases that somebody must act on and that nobody has: word for word the condition of their index, so that finding none
@@ -39,6 +40,17 @@ impl MigratorTrait for Migrator {
                 "CREATE INDEX cases_without_owner ON cases (tenant, id) WHERE queue = '' AND category IN ('open', 'waiting')",
             ],
             postgres: &[],
+        }));
+        migrations.push(Box::new(AddColumns {
+            name: "m0003_children",
+            table: "cases",
+            columns: || {
+                vec![
+                    ColumnDef::new(case::Column::Parent).uuid().to_owned(),
+                    ColumnDef::new(case::Column::ParentLink).string().not_null().default("").to_owned(),
+                    ColumnDef::new(case::Column::Children).json_binary().not_null().default("{}").to_owned(),
+                ]
+            },
         }));
         migrations
     }
