@@ -11,10 +11,11 @@ use masar_bus::{Event, Outbox};
 use masar_store::{BatchSettings, Batcher, Error, Transaction, Writer};
 use prost_types::Timestamp as Nothing;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::checks::{self, ensure};
 use crate::disk::Disk;
+use crate::quiet::wait;
 use crate::runner::{Scenario, die_at_every_step, explore, first_to_fail};
 use crate::template;
 use crate::world::{Boot, Life, Witness, World};
@@ -172,7 +173,7 @@ fn intake(disk: Disk, doors: Doors, name: &'static str, forgetful: bool) -> Boot
 /// Submits until there is an answer.
 async fn call(world: &World, callers: &Callers, doors: &Doors, submission: Submission) {
     loop {
-        sleep(Duration::from_millis(world.draw(1_500))).await;
+        wait(Duration::from_millis(world.draw(1_500))).await;
         let name = REPLICAS[usize::try_from(world.draw(2)).unwrap_or(0)];
         let Some((life, batcher)) = doors.lock().expect("nobody panics").get(name).cloned() else { continue };
         let Ok(answer) = timeout(PATIENCE, batcher.submit(submission.clone())).await else { continue };

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use masar_store::{Error, Lease, Leases, Store};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use tokio::time::sleep;
 
 use crate::checks::{self, ensure};
 use crate::disk::Disk;
+use crate::quiet::wait;
 use crate::runner::{Scenario, die_at_every_step, explore, first_to_fail};
 use crate::template;
 use crate::world::{Boot, Life, World};
@@ -68,7 +68,7 @@ fn replica(disk: Disk, unchecked: bool) -> Boot {
                         let _ = work(&life, &store, &lease, unchecked).await;
                     }
                 }
-                sleep(Duration::from_millis(100 + life.world.draw(400))).await;
+                wait(Duration::from_millis(100 + life.world.draw(400))).await;
             }
             let _ = leases.leave().await;
         })
@@ -77,7 +77,7 @@ fn replica(disk: Disk, unchecked: bool) -> Boot {
 
 /// Does some work on a shard, and writes down under which epoch.
 async fn work(life: &Life, store: &Store, lease: &Lease, unchecked: bool) -> Result<(), Error> {
-    sleep(Duration::from_millis(life.world.draw(100))).await;
+    wait(Duration::from_millis(life.world.draw(100))).await;
     let tx = store.begin().await?;
     if !unchecked {
         lease.check(&tx).await?;

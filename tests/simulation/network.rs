@@ -11,9 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use masar_bus::{Delivery, Error, Event, Message, Transport, partition_of};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::quiet::wait;
 use crate::world::{Life, Verdict, Witness, World};
 
 /// Messages of one partition that are given out before the first of them is acknowledged.
@@ -259,7 +259,7 @@ impl Transport for Wire {
                     () = network.serve(&life, consumer, connection, share.clone(), &sender) => {}
                 }
                 network.disconnect(connection);
-                sleep(Duration::from_millis(life.world.draw(1_000))).await;
+                wait(Duration::from_millis(life.world.draw(1_000))).await;
             }
         });
         Ok(receiver)
@@ -270,7 +270,7 @@ impl Network {
     fn arrive_later(&self, message: Message) {
         let (network, late) = (self.clone(), Duration::from_millis(self.0.world.draw(LATE)));
         tokio::spawn(async move {
-            sleep(late).await;
+            wait(late).await;
             network.arrive(message);
         });
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use sea_orm::sqlx::SqlitePool;
 use tokio::runtime::{Builder, Runtime};
@@ -105,4 +106,10 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
         }
         thread::park();
     }
+}
+
+/// Waits in the time of the world, which stands still while anybody works and jumps on when all wait: of the time of the test
+/// nothing passes.
+pub(crate) async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
 }

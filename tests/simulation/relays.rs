@@ -9,12 +9,12 @@ use masar_bus::{Consumer, Desk, Error, Event, Handler, Outbox, Relay};
 use masar_store::{Store, Transaction};
 use prost_types::Timestamp as Number;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use tokio::time::sleep;
 
 use crate::checks;
 use crate::disk::Disk;
 use crate::faults::Plan;
 use crate::network::{Breaks, Network};
+use crate::quiet::wait;
 use crate::runner::{Scenario, die_at_every_step, explore, first_to_fail, play, play_seed};
 use crate::template;
 use crate::world::{Boot, Life, World};
@@ -118,7 +118,7 @@ async fn write_all(life: &Life, store: &Store, outbox: &Outbox, work: Work) {
         if let Ok(false) = write(life, store, outbox, subject, work.each).await {
             left.retain(|other| *other != subject);
         }
-        sleep(Duration::from_millis(life.world.draw(300))).await;
+        wait(Duration::from_millis(life.world.draw(300))).await;
     }
     std::future::pending().await
 }
@@ -179,7 +179,7 @@ fn reader(disk: Disk, network: Network, work: Work) -> Boot {
 /// Tries again and again what was parked.
 async fn see_to(desk: &Desk) {
     loop {
-        sleep(SEES_TO).await;
+        wait(SEES_TO).await;
         let Ok((parked, _)) = desk.list(TENANT, 10, "").await else { continue };
         for parked in parked {
             // It may still fail, or another replica was faster.

@@ -18,12 +18,12 @@ use masar_workflow::Catalog;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::checks::{self, ensure};
 use crate::disk::Disk;
 use crate::network::{Breaks, Network};
+use crate::quiet::wait;
 use crate::runner::{Scenario, die_at_every_step, explore, first_to_fail};
 use crate::template;
 use crate::world::{Boot, Life, World, start};
@@ -166,7 +166,7 @@ fn sla(disk: Disk, network: Network) -> Boot {
                 match masar_sla::build(deps).await {
                     Ok((module, _)) => break module,
                     // A database that is busy is asked again, as whoever starts the process would.
-                    Err(_) => sleep(Duration::from_millis(100)).await,
+                    Err(_) => wait(Duration::from_millis(100)).await,
                 }
             };
             let mut workers: JoinSet<_> =

@@ -122,11 +122,10 @@ async fn answer(
             let violations = violations.collect();
             ItemResult::Rejected(rejection("INVALID", &Error::Invalid(fields), violations))
         }
-        Err(Error::Refused(refusal)) => {
-            let code = refusal.code();
-            ItemResult::Rejected(rejection(code, &Error::Refused(refusal), Vec::new()))
+        Err(error) => {
+            let status = refusal(error);
+            ItemResult::Rejected(refuse::rejection(&status).ok_or(status)?)
         }
-        Err(error) => return Err(refusal(error)),
     };
     Ok(SubmitCasesResponse { item, result: Some(result) })
 }

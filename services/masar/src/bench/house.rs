@@ -148,8 +148,8 @@ impl House {
     }
 }
 
-/// The configuration of the platform: with the package of the bench, and without a line for each thing that happens. Each
-/// service is measured by itself: intake does not wait for what is opened.
+/// The configuration of the platform: with the package of the bench, and without a line for each thing that happens. Nobody is
+/// held back at intake: what is measured is how much is done, not who is admitted.
 fn configuration(folder: &Path) -> Result<PathBuf> {
     let package = folder.join("package");
     fs::create_dir(&package).and_then(|()| PACKAGE.extract(&package))?;
