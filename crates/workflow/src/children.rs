@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::expression::{Expression, Reader, Scope, Spot};
-use crate::{Case, Code, Effect, Task};
+use crate::said::Said;
+use crate::{Case, Effect, Task};
 
 /// The state of a child that is asked for and not opened yet.
 const ASKED: &str = "asked";
@@ -51,11 +52,6 @@ pub(crate) struct Asking {
     with: Vec<(String, Said)>,
 }
 
-enum Said {
-    Field(String),
-    Computed(Expression),
-}
-
 impl Asking {
     /// The tasks for children among what a transition asks for.
     pub(crate) fn compile(reader: &Reader<'_>, spot: &Spot<'_>, tasks: &[Task]) -> Vec<Self> {
@@ -72,19 +68,9 @@ impl Asking {
         };
         let within = |place: &str| Spot { path: format!("{}/{place}", spot.path), ..spot.clone() };
         let said = |(field, text): (&String, &String)| {
-            let said = match text.strip_prefix('=') {
-                None => {
-                    // With `each` it may be a field of a row.
-                    if each.is_none() && spot.form.is_some_and(|form| !form.knows(text)) {
-                        let message =
-                            format!("{} is given `{text}`, which is no field of the form", spot.words);
-                        reader.found.add(Code::UnknownField, &within(&format!("with/{field}")).path, message);
-                    }
-                    Said::Field(text.clone())
-                }
-                Some(text) => Said::Computed(reader.read(&within(&format!("with/{field}")), text)?),
-            };
-            Some((field.clone(), said))
+            // With `each` it may be a field of a row.
+            let form = spot.form.filter(|_| each.is_none());
+            Some((field.clone(), Said::read(reader, &within(&format!("with/{field}")), form, text)?))
         };
         Some(Self {
             package: package.clone(),

@@ -4,18 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::Code;
-use crate::expression::{Expression, Reader, Scope, Spot};
+use crate::expression::{Reader, Scope, Spot};
+use crate::said::Said;
 
 /// Facts of a case by name, and how a form says them.
 pub(crate) struct Facts(BTreeMap<String, Said>);
-
-enum Said {
-    /// In a field of this name.
-    Field(String),
-    /// By what it gives.
-    Computed(Expression),
-}
 
 impl Facts {
     /// Facts as a package writes them: the name of a field, or `=` and a CEL expression over `form`.
@@ -24,18 +17,7 @@ impl Facts {
             let (path, words) =
                 (format!("{}/{name}", spot.path), format!("the fact `{name}` of {}", spot.words));
             let spot = Spot { path, words, ..spot.clone() };
-            let said = match text.strip_prefix('=') {
-                None => {
-                    if spot.form.is_some_and(|form| !form.knows(text)) {
-                        let message =
-                            format!("{} is said by `{text}`, which is no field of the form", spot.words);
-                        reader.found.add(Code::UnknownField, &spot.path, message);
-                    }
-                    Said::Field(text.clone())
-                }
-                Some(text) => Said::Computed(reader.read(&spot, text)?),
-            };
-            Some((name.clone(), said))
+            Some((name.clone(), Said::read(reader, &spot, spot.form, text)?))
         };
         Self(written.iter().filter_map(said).collect())
     }

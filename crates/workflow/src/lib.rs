@@ -21,6 +21,7 @@ mod ladder;
 mod package;
 mod places;
 mod routing;
+mod said;
 mod scenario;
 #[cfg(test)]
 mod tests;
