@@ -5,7 +5,7 @@
 #   scripts/faults.sh [SEED=N] [MINUTES=N] [FAULT="NAME ..."] [BEFORE=COMMIT|BINARY]
 #
 # SEED repeats a run; MINUTES is how long each fault strikes (3); FAULT names some of roll, kill, stop, cut, freeze, slow,
-# clock, poison, repeat, broker and database; BEFORE is the binary from which the set goes over to this one,
+# clock, poison, repeat, broker, full and database; BEFORE is the binary from which the set goes over to this one,
 # or the commit that it is built from: unless said otherwise the last one before the newest change of code.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -124,7 +124,8 @@ export RABBITMQ_NODE_PORT=$port
 export RABBITMQ_DIST_PORT=$((port + 1))
 export ERL_EPMD_PORT=$((port + 2))
 export ERL_EPMD_ADDRESS=127.0.0.1
-export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}"
+# Its schedulers sleep when they have nothing to do: the machine is not theirs alone.
+export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 export RABBITMQ_CONFIG_FILE="$home/rabbitmq"
 export RABBITMQ_CONF_ENV_FILE="$home/rabbitmq-env.conf"
 export RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins"

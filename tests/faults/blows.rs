@@ -36,11 +36,12 @@ pub(crate) enum Fault {
     Poison,
     Repeat,
     Broker,
+    Full,
     Database,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Roll,
         Self::Kill,
         Self::Stop,
@@ -51,6 +52,7 @@ impl Fault {
         Self::Poison,
         Self::Repeat,
         Self::Broker,
+        Self::Full,
         Self::Database,
     ];
 
@@ -66,6 +68,7 @@ impl Fault {
             Self::Poison => "poison",
             Self::Repeat => "repeat",
             Self::Broker => "broker",
+            Self::Full => "full",
             Self::Database => "database",
         }
     }
@@ -82,6 +85,7 @@ impl Fault {
             Self::Poison => "messages that nobody can read",
             Self::Repeat => "deliveries twice, and after newer ones",
             Self::Broker => "restart and kill of RabbitMQ",
+            Self::Full => "a full disk of RabbitMQ",
             Self::Database => "restart and kill of PostgreSQL",
         }
     }
@@ -99,6 +103,7 @@ impl Fault {
             Self::Poison => bus::poison(stage, stage.now()?).await,
             Self::Repeat => bus::repeat(stage, dice.seconds(1, 3)).await,
             Self::Broker => server("rabbit", turn).await,
+            Self::Full => fill(dice.seconds(3, 8)).await,
             Self::Database => server("postgres", turn).await,
         }
     }
@@ -189,5 +194,17 @@ async fn server(name: &str, turn: usize) -> Result<()> {
     let done = Command::new(script).args([how, &folder, name]).kill_on_drop(true).status().await?;
     ensure!(done.success(), "{name} does not come back");
     lasting(Duration::from_secs(2)).await;
+    Ok(())
+}
+
+/// RabbitMQ takes its disk for full, and lets nobody publish for a while.
+async fn fill(time: Duration) -> Result<()> {
+    env::var("MASAR_TEST_SERVERS").context("set MASAR_TEST_SERVERS: other tests would feel it")?;
+    let control = env::var("MASAR_TEST_RABBITMQCTL").context("set MASAR_TEST_RABBITMQCTL")?;
+    for (limit, lasts) in [("1000TB", time), ("50MB", Duration::ZERO)] {
+        let done = Command::new(&control).args(["-q", "set_disk_free_limit", limit]).status().await?;
+        ensure!(done.success(), "RabbitMQ does not take {limit} for the limit of its disk");
+        lasting(lasts).await;
+    }
     Ok(())
 }

@@ -6,13 +6,14 @@
 mod share;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect,
-    Statement,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use sea_orm_migration::MigrationTrait;
 use tokio::time::Instant;
@@ -145,12 +146,30 @@ impl Lease {
     /// # Errors
     /// `Superseded` when somebody has: then nothing may be written.
     pub async fn check(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
-        let mut row = leases::Entity::find_by_id((self.work.to_owned(), self.shard));
-        if tx.get_database_backend() == DbBackend::Postgres {
-            row = row.lock(LockType::Share);
+        Self::check_all(tx, [self]).await
+    }
+
+    /// As `check`, of some shards of one work.
+    ///
+    /// # Errors
+    /// `Superseded` when somebody has taken one of them.
+    pub async fn check_all<'a>(
+        tx: &DatabaseTransaction,
+        leases: impl IntoIterator<Item = &'a Self>,
+    ) -> Result<(), Error> {
+        let epochs: BTreeMap<_, _> =
+            leases.into_iter().map(|lease| ((lease.work, lease.shard), lease.epoch)).collect();
+        let mut condition = Condition::any();
+        for (work, shard) in epochs.keys() {
+            condition = condition.add(leases::Column::Work.eq(*work).and(leases::Column::Shard.eq(*shard)));
         }
-        let row = row.one(tx).await?;
-        row.filter(|row| row.epoch == self.epoch).map(drop).ok_or(Error::Superseded)
+        let mut rows = leases::Entity::find().filter(condition).order_by_asc(leases::Column::Shard);
+        if tx.get_database_backend() == DbBackend::Postgres {
+            rows = rows.lock(LockType::Share);
+        }
+        let rows = rows.all(tx).await?;
+        let held = rows.iter().filter(|row| epochs.get(&(row.work.as_str(), row.shard)) == Some(&row.epoch));
+        if held.count() == epochs.len() { Ok(()) } else { Err(Error::Superseded) }
     }
 }
 

@@ -49,6 +49,8 @@ pub struct AddColumns {
     pub table: &'static str,
     /// The columns.
     pub columns: fn() -> Vec<ColumnDef>,
+    /// What follows once they are there, such as their indexes: statements that both databases understand.
+    pub then: &'static [&'static str],
 }
 
 impl MigrationName for AddColumns {
@@ -66,6 +68,9 @@ impl MigrationTrait for AddColumns {
                 let add = Table::alter().table(self.table).add_column(&mut column).to_owned();
                 manager.alter_table(add).await?;
             }
+        }
+        for statement in self.then {
+            manager.get_connection().execute_unprepared(statement).await?;
         }
         Ok(())
     }

@@ -52,8 +52,6 @@ impl Handler for Hear {
         if events.iter().any(|event| event.kind == kinds::REGISTRY_CHANGED) {
             self.keeper.calendars.notify_one();
         }
-        self.keeper.outbox.wake();
-        self.keeper.timers.notify_one();
         self.keeper.tell(std::mem::take(&mut self.pending()));
     }
 }

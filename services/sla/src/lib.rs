@@ -5,10 +5,12 @@ mod app;
 pub mod calendars;
 mod consumer;
 mod elsewhere;
+mod metrics;
 mod renewal;
 mod store;
 mod worker;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
@@ -48,7 +50,12 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let outbox = Outbox::new(NAME);
     let promises = app::Promises::load(&store).await?;
     let keeper = Arc::new(app::Keeper::new(outbox.clone(), Arc::clone(&promises), clock.clone()));
-    let timers = worker::Timers { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
+    let timers = worker::Timers {
+        store: store.clone(),
+        keeper: Arc::clone(&keeper),
+        clock: clock.clone(),
+        stuck: HashMap::new(),
+    };
     let renewal =
         renewal::Renewal { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
     let relay =

@@ -76,8 +76,6 @@ impl Renewal {
         }
         let changed = session.save(&tx).await?;
         tx.commit().await.map_err(masar_store::Error::from)?;
-        self.keeper.outbox.wake();
-        self.keeper.timers.notify_one();
         self.keeper.tell(changed);
         Ok(Some(last))
     }

@@ -113,7 +113,7 @@ impl MigratorTrait for After {
         let mut migrations = Migrator::migrations();
         for name in ["m0002_word", "m0003_word_again"] {
             let columns = || vec![ColumnDef::new("word").string().not_null().default("none").to_owned()];
-            migrations.push(Box::new(AddColumns { name, table: "entries", columns }));
+            migrations.push(Box::new(AddColumns { name, table: "entries", columns, then: &[] }));
         }
         migrations
     }

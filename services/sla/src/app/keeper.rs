@@ -19,8 +19,8 @@ use masar_worktime::Target;
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
-use super::{Error, Promises};
-use crate::store::{clock, told};
+use super::{Alarm, Error, Promises};
+use crate::store::{clock, timer, told};
 
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
@@ -30,8 +30,7 @@ pub(crate) struct Keeper {
     pub(crate) outbox: Outbox,
     pub(crate) promises: Arc<Promises>,
     pub(crate) clock: Clock,
-    /// Told when a timer may have become the next.
-    pub(crate) timers: Notify,
+    pub(crate) timers: Alarm,
     /// Told when an entity may have published a calendar.
     pub(crate) calendars: Notify,
     /// Clocks as they change here, with the mark that fired, for those who watch.
@@ -41,8 +40,10 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Tells those who watch, after a commit.
+    /// Tells the timers, the relay and those who watch, after a commit.
     pub(crate) fn tell(&self, changed: Vec<Changed>) {
+        self.outbox.wake();
+        self.timers.set(changed.iter().filter_map(|(row, _)| row.next_at).min().map(from_db));
         for change in changed {
             // Nobody may be watching.
             let _ = self.changes.send(change);
@@ -50,7 +51,7 @@ impl Keeper {
     }
 
     pub(crate) fn new(outbox: Outbox, promises: Arc<Promises>, clock: Clock) -> Self {
-        let (timers, calendars) = (Notify::new(), Notify::new());
+        let (timers, calendars) = (Alarm::default(), Notify::new());
         let [changes, elsewhere] = [WATCHED; 2].map(broadcast::Sender::new);
         Self { outbox, promises, clock, timers, calendars, changes, elsewhere }
     }
@@ -211,6 +212,7 @@ impl<'a> Session<'a> {
             version: 0,
             next_mark: None,
             next_at: None,
+            shard: timer::shard_of(id),
             tells: !case.historical,
         };
         let started = ClockEvent::Started { target, calendar, policy, not_after: planned(effect)? };
@@ -337,6 +339,8 @@ impl<'a> Session<'a> {
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;
+        let next = changed.iter().filter_map(|row| row.next_at).min().map(from_db);
+        self.keeper.timers.tell(tx, next, self.keeper.clock.now()).await?;
         clock::queue(tx, self.queued).await?;
         told::keep(tx, self.early.into_values().collect(), self.keeper.clock.now()).await?;
         self.keeper.outbox.put(tx, self.events).await?;

@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use masar_clock::{CalendarRef, Run};
 use masar_proto::events::v1::ClockState;
-use masar_store::time::{from_db, to_db};
 use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::sea_query::Expr;
 use sea_orm::{QueryOrder, QuerySelect, Select};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -50,6 +48,8 @@ pub struct Model {
     pub next_mark: Option<String>,
     /// When the next mark fires: the timer.
     pub next_at: Option<ChronoDateTimeUtc>,
+    /// By which replicas divide the timers among them.
+    pub shard: i16,
     /// False for cases that were handled elsewhere before: nobody is told.
     pub tells: bool,
 }
@@ -111,22 +111,6 @@ pub(crate) async fn queue(tx: &Transaction, queued: BTreeMap<String, BTreeSet<Uu
             .await?;
     }
     Ok(())
-}
-
-/// When the next mark of any clock fires; none while nothing is to come.
-pub(crate) async fn next_at(store: &Store) -> Result<Option<Timestamp>, Error> {
-    let next = Entity::find().filter(Column::NextAt.is_not_null()).order_by_asc(Column::NextAt);
-    Ok(next.one(store.reader()).await?.and_then(|row| row.next_at).map(from_db))
-}
-
-/// Clocks of which a mark has come, the oldest marks first, and that no other worker is about to fire; locked.
-pub(crate) async fn lock_due(tx: &Transaction, now: Timestamp, most: u64) -> Result<Vec<Model>, Error> {
-    let due = Entity::find()
-        .filter(Column::NextAt.lte(to_db(now)))
-        .order_by_asc(Column::NextAt)
-        .limit(most)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    Ok(due.all(tx).await?)
 }
 
 /// Clocks that count: word for word the condition of their index, so that looking for those to renew reads no others.
