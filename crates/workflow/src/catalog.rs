@@ -24,18 +24,7 @@ impl Catalog {
     pub fn shipped() -> Result<Self, Error> {
         let mut catalog = Self::default();
         for folder in SHIPPED.dirs() {
-            let text =
-                |path: &Path| folder.get_file(folder.path().join(path)).and_then(|file| file.contents_utf8());
-            let workflow = text(Path::new("workflow.yaml")).unwrap_or_default().to_owned();
-            let forms =
-                folder.get_dir(folder.path().join("forms")).into_iter().flat_map(|forms| forms.files());
-            let forms = forms
-                .filter_map(|file| {
-                    let name = file.path().file_stem()?.to_str()?.to_owned();
-                    Some((name, file.contents_utf8()?.to_owned()))
-                })
-                .collect();
-            catalog.add(Package::compile(&Source { workflow, forms })?)?;
+            catalog.add(Package::compile(&brought(folder))?)?;
         }
         catalog.check()?;
         Ok(catalog)
@@ -120,6 +109,21 @@ fn number(version: &str) -> Result<Vec<u32>, Error> {
     parts.map_err(|_| {
         Error::Catalog(format!("`{version}` is no version: write numbers and points, such as 1.0.0"))
     })
+}
+
+/// The texts of a package that the product brings, by its name.
+#[must_use]
+pub fn shipped(package: &str) -> Option<Source> {
+    SHIPPED.get_dir(package).map(brought)
+}
+
+fn brought(folder: &Dir<'_>) -> Source {
+    let text = |file: &include_dir::File<'_>| file.contents_utf8().map(str::to_owned);
+    let workflow = folder.get_file(folder.path().join("workflow.yaml")).and_then(text).unwrap_or_default();
+    let forms = folder.get_dir(folder.path().join("forms")).into_iter().flat_map(|forms| forms.files());
+    let form =
+        |file: &include_dir::File<'_>| Some((file.path().file_stem()?.to_str()?.to_owned(), text(file)?));
+    Source { workflow, forms: forms.filter_map(form).collect() }
 }
 
 /// The texts of the scenarios of a package that the product brings, by the name of their file.

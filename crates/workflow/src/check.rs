@@ -3,7 +3,8 @@
 mod clocks;
 mod duties;
 mod ladders;
-mod paths;
+pub(crate) mod paths;
+pub(crate) mod stages;
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use masar_domain::{Importance, Role, StateCategory};
 use crate::decide::{ENDED_ELSEWHERE, OPEN};
 use crate::finding::Found;
 use crate::form::Form;
-use crate::{Begin, Code, Definition, SYSTEM, Task, Transition};
+use crate::{Begin, Code, Definition, Task, Transition};
 
 /// Finds everything that is wrong with a machine, given the texts of its forms and those that can be used.
 pub(crate) fn check(
@@ -28,6 +29,7 @@ pub(crate) fn check(
     actions(definition, found);
     words(definition, found);
     paths::check(definition, found);
+    stages::check(definition, found);
     duties::check(definition, found);
     clocks::check(definition, found);
     ladders::check(definition, found);
@@ -240,9 +242,10 @@ fn children(definition: &Definition, found: &Found) {
             found.add(Code::UnknownAction, &path, message);
         }
         for way in ways {
-            if !way.roles.iter().any(|role| role.0 == SYSTEM) {
-                let message =
-                    format!("`on_child` has the system do `{action}`, which names no role `system`");
+            if !way.is_the_systems_to_do() {
+                let message = format!(
+                    "`on_child` has the system do `{action}`, which names no role `system`, or asks for a form or a reason"
+                );
                 found.add(Code::SystemAction, &path, message);
             } else if way.guard.as_ref().is_none_or(|guard| !guard.contains("children")) {
                 let message = format!(

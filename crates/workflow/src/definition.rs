@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_clock::Mark;
 use masar_domain::{BiText, Role, StateCategory};
 use masar_worktime::Target;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::Refusal;
+#[cfg(test)]
+use crate::tests::words::{Category, Duration, Moment, RoleCode, Text};
+use crate::{Refusal, SYSTEM};
 
 /// What a level does that puts the case on the list of a queue.
 pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
 /// Where a transition leads that changes no state.
-const SAME: &str = "same";
+pub(crate) const SAME: &str = "same";
 
 /// A package as written. A version is immutable; a case stays on the version it was opened in (NFR-11).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// Name of the package, which is its folder.
@@ -25,11 +28,13 @@ pub struct Definition {
     /// The type of its cases.
     pub case_type: String,
     /// What people call it.
+    #[cfg_attr(test, schemars(with = "Text"))]
     pub label: BiText,
     /// The form that opens a case.
     pub opening_form: String,
     /// The roles that may open a case by themselves; children are opened by those who may do what asks for them.
     #[serde(default = "openers")]
+    #[cfg_attr(test, schemars(with = "BTreeSet<RoleCode>"))]
     pub opened_by: BTreeSet<Role>,
     /// The closed state of cases that were over before they came to us; without it none such can be brought in.
     pub historical_end: Option<String>,
@@ -46,6 +51,14 @@ pub struct Definition {
     pub opening_effects: Vec<Task>,
     /// The states by code.
     pub states: BTreeMap<String, State>,
+    /// The stages that no case may pass by on its way to an end, by their state, with the requirement that says so. No
+    /// overlay can take them away.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, Text>"))]
+    pub mandatory_states: BTreeMap<String, BiText>,
+    /// Where overlays may lead a case through states of their own: `after:STATE` and `before:STATE`; anywhere without any.
+    #[serde(default)]
+    pub overlay_points: BTreeSet<String>,
     /// The transitions, in the order in which they are tried.
     pub transitions: Vec<Transition>,
     /// What the system tries when a child has changed; each must have a guard.
@@ -72,12 +85,15 @@ fn openers() -> BTreeSet<Role> {
 }
 
 /// A state of the machine (E03).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// What kind of state it is.
+    #[cfg_attr(test, schemars(with = "Category"))]
     pub category: StateCategory,
     /// What people call it.
+    #[cfg_attr(test, schemars(with = "Text"))]
     pub label: BiText,
     /// True for the one state in which a case begins unless `begin` says otherwise.
     #[serde(default)]
@@ -85,7 +101,8 @@ pub struct State {
 }
 
 /// A state in which a case may begin instead of the initial one.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
     /// Code of the state.
@@ -95,7 +112,8 @@ pub struct Begin {
 }
 
 /// One sentence: who may do what in which states, and where that leads.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
     /// Its place among the sentences of the file, from 0: one that holds in several states is still one sentence.
@@ -104,6 +122,7 @@ pub struct Transition {
     /// Code of the action.
     pub action: String,
     /// What people call it.
+    #[cfg_attr(test, schemars(with = "Text"))]
     pub label: BiText,
     /// The states in which it can be done; `any_open`, `any_waiting`, `any_resolved`, `any_closed` and `any` stand for
     /// all states of a category, or simply all.
@@ -111,10 +130,12 @@ pub struct Transition {
     /// The state it leads to; `same` stays.
     pub to: String,
     /// The roles of which the actor needs one.
+    #[cfg_attr(test, schemars(with = "BTreeSet<RoleCode>"))]
     pub roles: BTreeSet<Role>,
     /// A CEL condition over `case`, `actor`, `form` and `children`.
     pub guard: Option<String>,
     /// What to tell people when the guard does not hold.
+    #[cfg_attr(test, schemars(with = "Option<Text>"))]
     pub otherwise: Option<BiText>,
     /// The form that must be filled in.
     pub form: Option<String>,
@@ -137,8 +158,9 @@ pub struct Transition {
 }
 
 /// Something that a transition asks of another service.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Task {
     /// Put the case into the queue that the routing rules name.
     Route,
@@ -169,7 +191,8 @@ pub enum Task {
 }
 
 /// Moments of a case: actions done, states entered, or people told.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Moments {
     /// Actions; `open` is the first of every case.
@@ -182,15 +205,18 @@ pub struct Moments {
 
 /// A promise about time, or a time for something. A clock that still runs when a case is closed is cancelled, unless
 /// something can still be done within it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClockRule {
     /// What people call it.
+    #[cfg_attr(test, schemars(with = "Text"))]
     pub label: BiText,
     /// Whose promise it is.
     pub kind: ClockKind,
     /// How long, by importance (or by the field that `target_by` names); `all` stands for the rest. Where there is
     /// none, there is no clock.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, Duration>"))]
     pub target: BTreeMap<String, Target>,
     /// `form.field` of a form of the case whose value chooses the target instead of the importance.
     pub target_by: Option<String>,
@@ -210,6 +236,7 @@ pub struct ClockRule {
     pub pause: BTreeSet<String>,
     /// The shares at which people are warned (T12).
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<Moment>"))]
     pub warn: Vec<Mark>,
     /// How it can be extended (T9).
     pub extend: Option<Extension>,
@@ -221,7 +248,8 @@ pub struct ClockRule {
 }
 
 /// Whose promise a clock is (T14).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClockKind {
     /// To the customer.
@@ -238,7 +266,8 @@ pub enum ClockKind {
 }
 
 /// How a clock can be extended (T9).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
     /// The action that grants it.
@@ -248,22 +277,26 @@ pub struct Extension {
 }
 
 /// Who is told when a clock is late, level by level.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ladder {
     /// The levels from the lowest.
     pub levels: Vec<Level>,
     /// The role that is told when nobody else is there.
+    #[cfg_attr(test, schemars(with = "RoleCode"))]
     pub safety_net: Role,
 }
 
 /// A level of a ladder.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Level {
     /// `L0` and up.
     pub level: String,
     /// When it fires, by importance; `all` stands for the rest. Where there is none, the level is left out.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, Moment>"))]
     pub at: BTreeMap<String, Mark>,
     /// Who is told: `handler` or role codes; or `customer` alone, as a reminder.
     pub to: Vec<String>,
@@ -277,7 +310,8 @@ pub struct Level {
 }
 
 /// Where tasks go: the first rule that holds, or else the desk that always takes them.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Routing {
     /// In the order in which they are tried.
@@ -288,7 +322,8 @@ pub struct Routing {
 }
 
 /// A routing rule.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// What it says, for people.
@@ -300,34 +335,56 @@ pub struct Rule {
 }
 
 /// What people are told, in both languages; the texts are minijinja templates.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Template {
     /// The subject line.
+    #[cfg_attr(test, schemars(with = "Text"))]
     pub subject: BiText,
     /// The text.
+    #[cfg_attr(test, schemars(with = "Text"))]
     pub body: BiText,
 }
 
+impl Transition {
+    /// True when the system may do it, which gives no reasons and fills in no forms.
+    pub(crate) fn is_the_systems_to_do(&self) -> bool {
+        self.roles.iter().any(|role| role.0 == SYSTEM) && self.form.is_none() && !self.reason
+    }
+}
+
 impl Definition {
-    /// Writes out the words for many states and for staying, so that every transition names its states.
-    pub(crate) fn spell_out(&mut self) {
+    /// Numbers the sentences, in the order of the file.
+    pub(crate) fn number(&mut self) {
+        for (sentence, transition) in self.transitions.iter_mut().enumerate() {
+            transition.sentence = sentence;
+        }
+    }
+
+    /// The states that some words name: a code names its state, `any_open` and the like name many.
+    pub(crate) fn named_by(&self, words: &BTreeSet<String>) -> BTreeSet<String> {
         // What is no such word is the code of a state, so that a misspelt one is refused as unknown.
         let category = |word: &str| match word.strip_prefix("any_") {
             Some(category) => category.parse().ok().map(Some),
             None => (word == "any").then_some(None),
         };
-        for (sentence, transition) in self.transitions.iter_mut().enumerate() {
-            transition.sentence = sentence;
-            let (words, mut states): (BTreeSet<_>, BTreeSet<_>) =
-                std::mem::take(&mut transition.from).into_iter().partition(|from| category(from).is_some());
-            let wanted: Vec<Option<StateCategory>> = words.iter().filter_map(|word| category(word)).collect();
-            let named = |state: &State| wanted.iter().any(|any| any.is_none_or(|any| any == state.category));
-            states.extend(self.states.iter().filter(|(_, state)| named(state)).map(|(code, _)| code.clone()));
-            transition.from = states;
+        let (many, mut states): (BTreeSet<_>, BTreeSet<_>) =
+            words.iter().cloned().partition(|word| category(word).is_some());
+        let wanted: Vec<Option<StateCategory>> = many.iter().filter_map(|word| category(word)).collect();
+        let named = |state: &State| wanted.iter().any(|any| any.is_none_or(|any| any == state.category));
+        states.extend(self.states.iter().filter(|(_, state)| named(state)).map(|(code, _)| code.clone()));
+        states
+    }
+
+    /// Writes out the words for many states and for staying, so that every transition names its states.
+    pub(crate) fn spell_out(&mut self) {
+        let mut transitions = std::mem::take(&mut self.transitions);
+        for transition in &mut transitions {
+            transition.from = self.named_by(&transition.from);
         }
         let stays = |transition: &Transition| transition.to == SAME;
-        self.transitions = std::mem::take(&mut self.transitions)
+        self.transitions = transitions
             .into_iter()
             .flat_map(|transition| match stays(&transition) {
                 false => vec![transition],

@@ -2,6 +2,7 @@
 
 mod names;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use cel::common::value::{CowVal, Val};
@@ -13,6 +14,8 @@ use serde_json::Value;
 use crate::Code;
 use crate::finding::Found;
 use crate::form::Form;
+
+pub(crate) use names::Read;
 
 /// The names that an expression may use.
 pub(crate) type Names = &'static [&'static str];
@@ -96,7 +99,7 @@ impl Reader<'_> {
         for name in &unknown {
             wrong(Code::UnknownName, format!("`{name}` is not known: use {}", spot.names.join(", ")));
         }
-        for field in used.of_form.iter().filter(|field| spot.form.is_some_and(|form| !form.knows(field))) {
+        for field in used.of_form().iter().filter(|field| spot.form.is_some_and(|form| !form.knows(field))) {
             wrong(Code::UnknownField, format!("`{field}` is no field of the form"));
         }
         unknown.is_empty().then(|| Expression { program, env: Arc::clone(&self.env) })
@@ -110,6 +113,11 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
+    /// What it reads of the names that its place knows.
+    pub(crate) fn reads(&self) -> BTreeSet<Read> {
+        names::used(self.program.expression()).reads
+    }
+
     /// True when it holds. What cannot be evaluated, because a field is missing, does not hold.
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
         matches!(self.value(scope), Some(CelValue::Bool(true)))

@@ -83,6 +83,16 @@ codes! {
     Overlap = "OVERLAP",
     /// Who is kept from an action may do the same in another way.
     SeparationOfDuties = "SEPARATION_OF_DUTIES",
+    /// A stage that is mandatory can be left out.
+    MandatoryStage = "MANDATORY_STAGE",
+    /// An overlay was written for something else.
+    OverlayBase = "OVERLAY_BASE",
+    /// A state of an overlay is none that it may have.
+    OverlayState = "OVERLAY_STATE",
+    /// A way of an overlay leads past the package.
+    OverlayWay = "OVERLAY_WAY",
+    /// An overlay makes something easier.
+    Loosened = "LOOSENED",
     /// A text is not there in both languages.
     Translation = "TRANSLATION",
     /// A message would carry what a form calls confidential.
@@ -186,19 +196,26 @@ impl Found {
         self.0.borrow_mut().push(Raw::Placed(finding));
     }
 
-    fn add_in(&self, file: &str, code: Code, path: &str, message: String) {
+    /// Something in a file of the package, or of what is laid over it.
+    pub(crate) fn add_in(&self, file: &str, code: Code, path: &str, message: String) {
         let finding = Finding::at(code, file, None, message);
         self.0.borrow_mut().push(Raw::Path { path: path.to_owned(), finding });
     }
 
     /// All findings with their places, in the order of the files, each once: a sentence that holds in several states is
     /// looked at for each of them.
-    pub(crate) fn findings(self, source: &Source) -> Vec<Finding> {
+    pub(crate) fn findings<'t>(
+        self,
+        text: impl Fn(&str) -> Option<&'t str>,
+        origins: &Origins,
+    ) -> Vec<Finding> {
         let mut places = BTreeMap::new();
         let located = |raw| match raw {
             Raw::Placed(finding) => finding,
-            Raw::Path { path, finding } => {
-                let read = || source.text(&finding.file).and_then(Places::read);
+            Raw::Path { path, mut finding } => {
+                let (file, path) = origins.of(&finding.file, path);
+                finding.file = file;
+                let read = || text(&finding.file).and_then(Places::read);
                 let places = places.entry(finding.file.clone()).or_insert_with(read);
                 let place = places.as_ref().map(|places| places.of(&path));
                 Finding::at(finding.code, &finding.file, place, finding.message)
@@ -214,8 +231,34 @@ impl Found {
     }
 }
 
+/// Where the parts of a package are written that was put together from several files.
+#[derive(Default)]
+pub(crate) struct Origins(BTreeMap<(String, String), (String, String)>);
+
+impl Origins {
+    /// What a path of a file of the package names stands in this file, at this path.
+    pub(crate) fn stands(&mut self, file: &str, part: &str, in_file: &str, path: &str) {
+        self.0.insert((file.to_owned(), part.to_owned()), (in_file.to_owned(), path.to_owned()));
+    }
+
+    /// The file and the path of something, by the nearest thing around it that stands elsewhere.
+    fn of(&self, file: &str, path: String) -> (String, String) {
+        let mut around = path.as_str();
+        loop {
+            if let Some((in_file, at)) = self.0.get(&(file.to_owned(), around.to_owned())) {
+                return (in_file.clone(), format!("{at}{}", &path[around.len()..]));
+            }
+            match around.rsplit_once('/') {
+                Some((outer, _)) => around = outer,
+                None => return (file.to_owned(), path),
+            }
+        }
+    }
+}
+
 impl Source {
-    fn text(&self, file: &str) -> Option<&str> {
+    /// The text of one of its files.
+    pub(crate) fn text(&self, file: &str) -> Option<&str> {
         let form = file.strip_prefix("forms/").and_then(|file| file.strip_suffix(".json"));
         match form {
             Some(form) => self.forms.get(form).map(String::as_str),

@@ -9,6 +9,7 @@ mod check;
 mod children;
 mod decide;
 mod definition;
+mod diff;
 mod effect;
 mod error;
 mod explain;
@@ -18,28 +19,34 @@ mod finding;
 mod form;
 mod graph;
 mod ladder;
+mod overlay;
 mod package;
 mod places;
 mod routing;
 mod said;
 mod scenario;
+mod schema;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
-pub use catalog::{Catalog, scenarios, shipped_scenarios};
+pub use catalog::{Catalog, scenarios, shipped, shipped_scenarios};
 pub use children::Child;
 pub use decide::{Availability, Command, Opening, Refusal, Situation, Violation, available, decide};
 pub use definition::{
     Begin, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
     Template, Transition,
 };
+pub use diff::{Difference, Edit, Kind, Risk, RiskCode, diff};
 pub use effect::{ClockEffect, ClockOperation, Effect};
 pub use error::Error;
 pub use explain::explain;
 pub use finding::{Code, Finding};
 pub use graph::graph;
 pub use ladder::{CUSTOMER, Climb, LadderStep, climb};
+pub use overlay::{Fields, Labels, Overlaid, Overlay, Tightening, Without, overlay};
 pub use package::{Package, Source};
 pub use routing::{Routed, Tried};
 pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
+pub use schema::{FileKind, schema};

@@ -7,9 +7,9 @@ use cel::Env;
 use serde_json::Value;
 
 use crate::children::Asking;
-use crate::expression::{BEGIN, CHILD, CLOCK, Expression, FORM, GUARD, ROUTING, Reader, Scope, Spot};
+use crate::expression::{BEGIN, CHILD, CLOCK, Expression, FORM, GUARD, ROUTING, Read, Reader, Scope, Spot};
 use crate::fact::Facts;
-use crate::finding::{Found, unreadable};
+use crate::finding::{Found, Origins, unreadable};
 use crate::form::Form;
 use crate::{Begin, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check};
 
@@ -55,7 +55,7 @@ impl Package {
     pub fn compile(source: &Source) -> Result<Self, Error> {
         let found = Found::default();
         let package = Self::read(source, &found);
-        match (package, found.findings(source)) {
+        match (package, found.findings(|file| source.text(file), &Origins::default())) {
             (Some(package), findings) if findings.is_empty() => Ok(package),
             (_, findings) => Err(Error::Findings(findings)),
         }
@@ -64,10 +64,24 @@ impl Package {
     /// The package, as far as it can be read; whoever finds something does not use it.
     fn read(source: &Source, found: &Found) -> Option<Self> {
         let options = serde_saphyr::options! { strict_booleans: true };
-        let forms = Form::compile(&source.forms, found);
         let definition = serde_saphyr::from_str_with_options::<Definition>(&source.workflow, options);
-        let mut definition =
-            definition.map_err(|error| found.placed(unreadable("workflow.yaml", &error))).ok()?;
+        match definition {
+            Ok(mut definition) => {
+                definition.number();
+                Some(Self::assemble(definition, source, found))
+            }
+            Err(error) => {
+                found.placed(unreadable("workflow.yaml", &error));
+                // What is wrong with the forms is told all the same.
+                Form::compile(&source.forms, found);
+                None
+            }
+        }
+    }
+
+    /// The package of a machine whose sentences are numbered; whoever finds something does not use it.
+    pub(crate) fn assemble(mut definition: Definition, source: &Source, found: &Found) -> Self {
+        let forms = Form::compile(&source.forms, found);
         definition.spell_out();
         check::check(&definition, &source.forms, &forms, found);
         let reader = Reader { env: Arc::new(Env::stdlib()), found };
@@ -77,7 +91,7 @@ impl Package {
             names,
             form: forms.get(&definition.opening_form),
         };
-        Some(Self {
+        Self {
             facts: Facts::compile(&reader, &opening("facts", FORM), &definition.facts),
             begins: begins(&reader, &definition, forms.get(&definition.opening_form)),
             opening_children: Asking::compile(
@@ -90,13 +104,24 @@ impl Package {
             routes: routes(&reader, &definition),
             definition,
             forms,
-        })
+        }
     }
 
     /// The JSON Schema of a form, with the forms that it takes in.
     #[must_use]
     pub fn form_schema(&self, form: &str) -> Option<&str> {
         self.forms.get(form).map(Form::schema)
+    }
+
+    /// The forms with their JSON Schemas, each with the forms that it takes in.
+    pub(crate) fn form_schemas(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.forms.iter().map(|(name, form)| (name.as_str(), form.schema()))
+    }
+
+    /// What the guard of a transition reads.
+    pub(crate) fn guard_reads(&self, transition: usize) -> BTreeSet<Read> {
+        let guard = self.moves.get(transition).and_then(|found| found.guard.as_ref());
+        guard.map(Expression::reads).unwrap_or_default()
     }
 
     /// What the package says.

@@ -3,9 +3,13 @@
 mod action;
 mod children;
 mod complaint;
+mod diff;
 mod explain;
 mod findings;
+mod overlay;
 mod scenarios;
+mod schema;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 

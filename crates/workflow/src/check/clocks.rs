@@ -9,7 +9,7 @@ use super::paths::{closure, forward};
 use super::sentence;
 use crate::decide::OPEN;
 use crate::finding::Found;
-use crate::{ClockKind, ClockRule, Code, Definition, Moments, SYSTEM};
+use crate::{ClockKind, ClockRule, Code, Definition, Moments, SYSTEM, Transition};
 
 /// Roles of people outside of the entity.
 const OUTSIDE: [&str; 2] = ["customer", "partner"];
@@ -125,9 +125,10 @@ fn acts(definition: &Definition, actions: &BTreeSet<&str>, code: &str, clock: &C
         if !actions.contains(action.as_str()) {
             let message = format!("the clock `{code}` names the action `{action}`, which does not exist");
             found.add(Code::UnknownAction, &path, message);
-        } else if place == "on_breach" && !ways.any(|way| way.roles.iter().any(|role| role.0 == SYSTEM)) {
-            let message =
-                format!("the clock `{code}` has the system do `{action}`, which names no role `system`");
+        } else if place == "on_breach" && !ways.any(Transition::is_the_systems_to_do) {
+            let message = format!(
+                "the clock `{code}` has the system do `{action}`, which names no role `system`, or asks for a form or a reason"
+            );
             found.add(Code::SystemAction, &path, message);
         }
     }

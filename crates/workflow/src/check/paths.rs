@@ -8,7 +8,7 @@ use crate::finding::Found;
 use crate::{Code, Definition, SYSTEM, Transition};
 
 /// States by the states from which they are reached, or the other way round.
-pub(super) type Edges<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+pub(crate) type Edges<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 /// One initial state; every state can be reached, and from every state an end; no automatic cycle.
 pub(super) fn check(definition: &Definition, found: &Found) {
@@ -53,7 +53,7 @@ fn automatic_cycles(definition: &Definition, found: &Found) {
     }
 }
 
-pub(super) fn forward<'a>(ways: impl Iterator<Item = &'a Transition>) -> Edges<'a> {
+pub(crate) fn forward<'a>(ways: impl Iterator<Item = &'a Transition>) -> Edges<'a> {
     let mut edges = Edges::new();
     for way in ways {
         for from in &way.from {
@@ -72,7 +72,7 @@ fn backward(definition: &Definition) -> Edges<'_> {
 }
 
 /// Some states, and all to which the edges lead from there.
-pub(super) fn closure<'a>(mut open: Vec<&'a str>, edges: &Edges<'a>) -> BTreeSet<&'a str> {
+pub(crate) fn closure<'a>(mut open: Vec<&'a str>, edges: &Edges<'a>) -> BTreeSet<&'a str> {
     let mut seen = BTreeSet::new();
     while let Some(code) = open.pop() {
         if seen.insert(code) {

@@ -27,6 +27,9 @@ pub(super) fn translations(definition: &Definition, found: &Found) {
     for (code, state) in &definition.states {
         text(&format!("states/{code}/label"), &format!("the label of the state `{code}`"), &state.label);
     }
+    for (code, stage) in &definition.mandatory_states {
+        text(&format!("mandatory_states/{code}"), &format!("the requirement of the stage `{code}`"), stage);
+    }
     for (code, clock) in &definition.clocks {
         text(&format!("clocks/{code}/label"), &format!("the label of the clock `{code}`"), &clock.label);
     }

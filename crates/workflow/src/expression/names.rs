@@ -13,17 +13,34 @@ pub(super) fn used(expression: &IdedExpr) -> Names<'_> {
     names
 }
 
+/// What an expression reads: fields within fields of a name, such as `case.forms.intake`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Read {
+    /// The name.
+    pub(crate) root: String,
+    /// The fields, outermost first.
+    pub(crate) path: Vec<String>,
+    /// True when it only asks whether the last field is there.
+    pub(crate) tested: bool,
+}
+
 /// The names that an expression uses.
 #[derive(Default)]
 pub(super) struct Names<'a> {
     bound: Vec<&'a str>,
     /// Those that are not its own.
     pub(super) free: BTreeSet<String>,
-    /// The fields that it reads from `form`.
-    pub(super) of_form: BTreeSet<String>,
+    /// What it reads of these.
+    pub(super) reads: BTreeSet<Read>,
 }
 
 impl<'a> Names<'a> {
+    /// The fields that it reads from `form`.
+    pub(super) fn of_form(&self) -> BTreeSet<&str> {
+        let of_form = self.reads.iter().filter(|read| read.root == "form");
+        of_form.filter_map(|read| read.path.first().map(String::as_str)).collect()
+    }
+
     fn walk(&mut self, expression: &'a IdedExpr) {
         match &expression.expr {
             Expr::Ident(name) => {
@@ -35,13 +52,15 @@ impl<'a> Names<'a> {
                 call.target.iter().for_each(|target| self.walk(target));
                 call.args.iter().for_each(|argument| self.walk(argument));
             }
-            Expr::Select(select) => {
-                let form = matches!(&select.operand.expr, Expr::Ident(name) if name == "form");
-                if form && !self.bound.contains(&"form") {
-                    self.of_form.insert(select.field.clone());
+            Expr::Select(select) => match chain(expression) {
+                Some((root, _)) if self.bound.contains(&root) => {}
+                Some((root, path)) => {
+                    self.free.insert(root.to_owned());
+                    let path = path.into_iter().map(str::to_owned).collect();
+                    self.reads.insert(Read { root: root.to_owned(), path, tested: select.test });
                 }
-                self.walk(&select.operand);
-            }
+                None => self.walk(&select.operand),
+            },
             Expr::List(list) => list.elements.iter().for_each(|element| self.walk(element)),
             Expr::Map(map) => self.entries(&map.entries),
             Expr::Struct(fields) => self.entries(&fields.entries),
@@ -72,5 +91,18 @@ impl<'a> Names<'a> {
             self.walk(part);
         }
         self.bound.truncate(outside);
+    }
+}
+
+/// A name and the fields within fields that are taken of it; none when something else is at the bottom.
+fn chain(expression: &IdedExpr) -> Option<(&str, Vec<&str>)> {
+    match &expression.expr {
+        Expr::Ident(name) => Some((name, Vec::new())),
+        Expr::Select(select) => {
+            let (root, mut path) = chain(&select.operand)?;
+            path.push(&select.field);
+            Some((root, path))
+        }
+        _ => None,
     }
 }

@@ -14,7 +14,8 @@ use serde_saphyr::Spanned;
 
 pub use report::{Coverage, Failure, Outcome, Trial, trial};
 
-use self::story::{Book, Expect, Step, Story};
+pub(crate) use self::story::Book;
+use self::story::{Expect, Step, Story};
 use self::world::World;
 use crate::finding::unreadable;
 use crate::{Code, Error, Finding, Package};

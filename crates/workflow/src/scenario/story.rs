@@ -8,25 +8,33 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+#[cfg(test)]
+use crate::tests::words::{Duration, Text};
+
 /// A file: scenarios, and what they share.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Book {
+pub(crate) struct Book {
     /// Filled-in forms, by names of the writer's choice.
     #[serde(default)]
     pub(super) forms: BTreeMap<String, Value>,
     /// Steps that lead somewhere, by names of the writer's choice.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, Vec<Step>>"))]
     pub(super) walks: BTreeMap<String, Vec<Spanned<Step>>>,
     /// The scenarios.
+    #[cfg_attr(test, schemars(with = "Vec<Story>"))]
     pub(super) scenarios: Vec<Spanned<Story>>,
 }
 
 /// A scenario.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Story {
+pub(crate) struct Story {
     /// What it shows, in both languages.
+    #[cfg_attr(test, schemars(with = "Text"))]
     pub(super) scenario: BiText,
     /// The calendar that all clocks count on.
     #[serde(default = "calendar")]
@@ -47,9 +55,11 @@ pub(super) struct Story {
     #[serde(default)]
     pub(super) undelivered: BTreeSet<String>,
     /// How the case begins.
+    #[cfg_attr(test, schemars(with = "Opening"))]
     pub(super) opening: Spanned<Opening>,
     /// What happens then, in order.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<Step>"))]
     pub(super) steps: Vec<Spanned<Step>>,
 }
 
@@ -64,8 +74,9 @@ fn starts() -> String {
 
 /// How a case begins.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Opening {
+pub(crate) struct Opening {
     /// Who opens it.
     pub(super) by: String,
     /// The opening form, or its name.
@@ -77,6 +88,7 @@ pub(super) struct Opening {
     #[serde(default)]
     pub(super) historical: bool,
     /// What must be then.
+    #[cfg_attr(test, schemars(with = "Option<Expect>"))]
     pub(super) expect: Option<Spanned<Expect>>,
 }
 
@@ -103,11 +115,13 @@ impl Book {
 
 /// One step: when, and who does what; or what became of a child; or only that time passes.
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// When, as the calendar's zone reads the clock.
     pub(super) at: Option<String>,
     /// How long after the step before, such as `2 business_days`: the closing of the second working day.
+    #[cfg_attr(test, schemars(with = "Option<Duration>"))]
     pub(super) after: Option<Target>,
     /// The role of who acts.
     pub(super) by: Option<String>,
@@ -135,13 +149,15 @@ pub(super) struct Step {
     /// What is known of the child then, as its package's facts say.
     pub(super) knows: BTreeMap<String, String>,
     /// What must be then.
+    #[cfg_attr(test, schemars(with = "Option<Expect>"))]
     pub(super) expect: Option<Spanned<Expect>>,
 }
 
 /// What must be after a step. What is not named is not looked at; lists are all that there is.
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Expect {
+pub(crate) struct Expect {
     /// The state.
     pub(super) state: Option<String>,
     /// The queue, or `none`.

@@ -71,15 +71,17 @@ fn a_list_asks_for_a_child_for_each_row_with_a_form_of_its_own() {
 fn what_the_system_tries_when_a_child_changes_is_its_to_do_and_asks_about_children() {
     for (on_child, problem) in [
         ("[fly]", "`on_child` names the action `fly`, which does not exist"),
-        ("[start]", "`on_child` has the system do `start`, which names no role `system`"),
+        (
+            "[start]",
+            "`on_child` has the system do `start`, which names no role `system`, or asks for a form or a reason",
+        ),
         ("[ask]", "`on_child` has the system do `ask`, whose guard asks nothing about `children`"),
     ] {
         let ways = "effects: []";
         let mut source = with_children(on_child, ways);
         if on_child == "[ask]" {
-            source.workflow = source
-                .workflow
-                .replace("roles: [cx_member], form: progress", "roles: [system], form: progress");
+            source.workflow =
+                source.workflow.replace("roles: [cx_member], form: progress", "roles: [system]");
         }
         match Package::compile(&source) {
             Err(Error::Findings(found)) => {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::{Code, Error, Finding, Package, Scenarios, Source};
 
-const WORKFLOW: &str = r#"package: tiny
+pub(super) const WORKFLOW: &str = r#"package: tiny
 version: 1.0.0
 case_type: tiny
 label: {ar: "صغيرة", en: "Tiny"}
@@ -32,7 +32,7 @@ templates:
   told: {subject: {ar: "{{ entity }}", en: "{{ entity }}"}, body: {ar: "نص", en: "Text"}}
 "#;
 
-const FORM: &str = r#"{"type": "object", "properties": {
+pub(super) const FORM: &str = r#"{"type": "object", "properties": {
   "text": {"type": "string", "x-label": {"ar": "نص", "en": "Text"}},
   "phone": {"type": "string", "x-class": "confidential", "x-label": {"ar": "هاتف", "en": "Phone"}}}}"#;
 
@@ -74,6 +74,7 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
         "  - {action: stop, from: [fresh], to: done, roles: [case_handler], not_by: [hold], label: {ar: \"ا\", en: \"a\"}}\nclocks:",
         "{action: finish",
     ),
+    (Code::MandatoryStage, "on_child: []", "mandatory_states: {wait: {ar: \"ا\", en: \"a\"}}", "wait: {ar"),
     (Code::Translation, "en: \"Done\"", "en: \"\"", "label: {ar: \"منتهية\""),
     (Code::Translation, "\"en\": \"Phone\"", "\"en\": \"\"", "\"x-label\": {\"ar\": \"هاتف\""),
     (
@@ -102,6 +103,12 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
     (Code::Warning, "warn: [75%]", "warn: [breach]", "warn: [breach]"),
     (Code::Window, "action: finish,", "action: finish, within: answer,", "answer, from"),
     (Code::SystemAction, "on_child: []", "on_child: [hold]", "hold"),
+    (
+        Code::SystemAction,
+        "action: resume, from: [wait], to: fresh,",
+        "action: resume, reason: true, from: [wait], to: fresh,",
+        "resume, label: {ar: \"رد\"",
+    ),
     (Code::ChildGuard, "on_child: []", "on_child: [finish]", "finish"),
     (
         Code::AutomaticCycle,
@@ -128,7 +135,7 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
     (Code::LevelAction, "to: [handler]", "to: [handler], do: [dance]", "do: [dance]"),
 ];
 
-fn tiny(workflow: String, form: String) -> Source {
+pub(super) fn tiny(workflow: String, form: String) -> Source {
     Source { workflow, forms: [("ask".to_owned(), form)].into() }
 }
 
@@ -141,7 +148,7 @@ fn findings(source: &Source) -> Vec<Finding> {
 }
 
 /// Line and column, from 1, of a part of a text.
-fn place(text: &str, part: &str) -> (Option<u64>, Option<u64>) {
+pub(super) fn place(text: &str, part: &str) -> (Option<u64>, Option<u64>) {
     let (before, _) = text.split_once(part).unwrap_or_else(|| panic!("{part} is not there"));
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
@@ -155,6 +162,9 @@ fn every_code_has_a_package_that_earns_it_and_says_where() {
     for (code, right, wrong, part) in WRONG {
         assert!(WORKFLOW.contains(right) || FORM.contains(right), "{right}");
         let mut workflow = WORKFLOW.replacen(right, wrong, 1);
+        if wrong.contains("reason: true") {
+            workflow = workflow.replace("warn: [75%]", "on_breach: resume");
+        }
         if *code == Code::AutomaticCycle {
             workflow = workflow
                 .replace("on_child: []", "on_child: [hold]")
@@ -173,9 +183,10 @@ fn every_code_has_a_package_that_earns_it_and_says_where() {
 #[test]
 fn no_code_is_without_a_test() {
     let tested: BTreeSet<_> = WRONG.iter().map(|(code, ..)| *code).collect();
-    let elsewhere = [Code::Folder, Code::UnknownCalendar];
+    let elsewhere = [Code::Folder, Code::UnknownCalendar, Code::OverlayBase];
+    let of_overlays = super::overlay::REFUSED.iter().map(|(code, ..)| *code);
     assert_eq!(
-        tested.into_iter().chain(elsewhere).collect::<BTreeSet<_>>(),
+        tested.into_iter().chain(elsewhere).chain(of_overlays).collect::<BTreeSet<_>>(),
         Code::ALL.iter().copied().collect()
     );
 }
@@ -212,7 +223,7 @@ fn the_page_explains_every_code() {
 }
 
 /// Every package that is shipped.
-fn shipped() -> Vec<Source> {
+pub(super) fn shipped() -> Vec<Source> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows");
     let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<_> = folders.collect();

@@ -1,5 +1,8 @@
 //! `masar workflow`: is a package sound, and what does it look like?
 
+mod difference;
+mod laid;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +11,8 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use masar_domain::Language;
 use masar_workflow::{
-    Catalog, Error, Finding, Outcome, Package, Scenarios, Source, Trial, explain, graph, scenarios,
-    shipped_scenarios, trial,
+    Catalog, Error, FileKind, Finding, Outcome, Package, Scenarios, Source, Trial, explain, graph, scenarios,
+    schema, shipped, shipped_scenarios, trial,
 };
 use serde_json::{Value, json};
 
@@ -33,9 +36,32 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0, value_name = "PERCENT")]
         coverage: usize,
     },
+    /// Compare two packages: what the new one changes, and what would strand a running case of the old one.
+    Diff {
+        /// The old package: a folder, or the name of one that this program brings.
+        old: PathBuf,
+        /// The new package, as a folder or name too.
+        new: PathBuf,
+    },
+    /// Lay what an entity adds and tightens over a package: check it, and report every difference from the package.
+    Overlay {
+        /// The package below: a folder, or the name of one that this program brings.
+        base: PathBuf,
+        /// The file of the overlay.
+        overlay: PathBuf,
+        /// A new folder for the package that comes of it.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
+    /// The JSON Schema of a file of the language, for editors.
+    Schema {
+        /// The file that it is for.
+        #[arg(value_enum, default_value_t = LanguageFile::Workflow)]
+        file: LanguageFile,
+    },
     /// Say a package in plain sentences: states, who may do what under which condition, clocks, ladders.
     Explain {
-        /// The folder with `workflow.yaml` and `forms/`.
+        /// The folder with `workflow.yaml` and `forms/`, or the name of a package that this program brings.
         folder: PathBuf,
         /// The language of the sentences: `ar` or `en`.
         #[arg(long, alias = "lang", default_value_t = Language::En)]
@@ -43,12 +69,23 @@ pub(crate) enum Command {
     },
     /// Draw a package as a Mermaid state diagram.
     Graph {
-        /// The folder with `workflow.yaml` and `forms/`.
+        /// The folder with `workflow.yaml` and `forms/`, or the name of a package that this program brings.
         folder: PathBuf,
         /// The language of the labels: `ar` or `en`.
         #[arg(long, default_value_t = Language::En)]
         language: Language,
     },
+}
+
+/// A file that analysts write.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum LanguageFile {
+    /// `workflow.yaml`.
+    Workflow,
+    /// A file of `scenarios/`.
+    Scenarios,
+    /// The overlay of an entity.
+    Overlay,
 }
 
 /// Answers a question about a workflow package.
@@ -57,6 +94,16 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
         Command::List => Ok(list(&Catalog::shipped()?)),
         Command::Check { folder } => check(&folder),
         Command::Test { folders, coverage } => test(&folders, coverage),
+        Command::Diff { old, new } => difference::answer(&load(&old)?, &load(&new)?),
+        Command::Overlay { base, overlay, out } => laid::answer(&source(&base)?, &overlay, out.as_deref()),
+        Command::Schema { file } => {
+            let text = schema(match file {
+                LanguageFile::Workflow => FileKind::Workflow,
+                LanguageFile::Scenarios => FileKind::Scenarios,
+                LanguageFile::Overlay => FileKind::Overlay,
+            });
+            Ok(Answer { table: text.to_owned(), json: serde_json::from_str(text)? })
+        }
         Command::Explain { folder, language } => {
             let said = explain(load(&folder)?.definition(), language);
             Ok(Answer { json: json!({"sentences": said}), table: said })
@@ -141,9 +188,9 @@ fn summary(package: &Package) -> Answer {
 type Tried = (Arc<Package>, PathBuf, BTreeMap<String, String>);
 
 fn test(folders: &[PathBuf], coverage: usize) -> Result<Answer> {
-    let shipped = Catalog::shipped()?;
+    let catalog = Catalog::shipped()?;
     let found: Vec<Tried> = match folders {
-        [] => shipped
+        [] => catalog
             .packages()
             .map(|package| {
                 let name = &package.definition().package;
@@ -156,7 +203,7 @@ fn test(folders: &[PathBuf], coverage: usize) -> Result<Answer> {
     // A package finds its children among those that are tried with it, and then among those that are shipped.
     let lookup = |name: &str| {
         let mut packages = found.iter().map(|(package, ..)| package);
-        packages.find(|package| package.definition().package == name).or(shipped.in_force(name)).cloned()
+        packages.find(|package| package.definition().package == name).or(catalog.in_force(name)).cloned()
     };
     let (mut lines, mut reports, mut wrong) = (String::new(), Vec::new(), 0);
     for (package, folder, texts) in &found {
@@ -218,7 +265,17 @@ fn report(package: &Package, trial: &Trial) -> Value {
     json!({"package": package.definition().package, "scenarios": scenarios, "coverage": trial.coverage})
 }
 
-fn load(folder: &Path) -> Result<Package> {
-    let package = Source::read(folder).and_then(|source| Package::compile(&source));
-    package.with_context(|| format!("the package in {} cannot be used", folder.display()))
+/// A package in a folder, or one that this program brings.
+fn load(place: &Path) -> Result<Package> {
+    let package = Package::compile(&source(place)?);
+    package.with_context(|| format!("the package in {} cannot be used", place.display()))
+}
+
+/// The texts of a package in a folder, or of one that this program brings.
+fn source(place: &Path) -> Result<Source> {
+    if let Some(source) = place.to_str().filter(|_| !place.exists()).and_then(shipped) {
+        return Ok(source);
+    }
+    let names = "`masar workflow list` names the packages that can be used by name";
+    Source::read(place).with_context(|| format!("there is no package in {}; {names}", place.display()))
 }

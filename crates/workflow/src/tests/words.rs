@@ -1,0 +1,47 @@
+//! What the words of the language may be, for its schemas: the parts that are written as texts.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// One list for the words that are written as texts.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident = $schema:tt;)+) => {
+        $($(#[$doc])* pub(crate) struct $name;
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        })+
+    };
+}
+
+words! {
+    /// A text in both languages.
+    Text = {
+        "type": "object", "description": "A text in Arabic and English.",
+        "properties": {"ar": {"type": "string"}, "en": {"type": "string"}},
+        "required": ["ar", "en"], "additionalProperties": false
+    };
+    /// The code of a role.
+    RoleCode = {"type": "string", "description": "The code of a role.", "pattern": "^[a-z_]+$"};
+    /// The category of a state.
+    Category = {"type": "string", "enum": ["open", "waiting", "resolved", "closed"]};
+    /// How long.
+    Duration = {
+        "type": "string",
+        "description": "How long: `15 minutes`, `4 business_hours` (`4 bh`), `10 business_days` (`10 bd`).",
+        "pattern": "^\\s*[0-9]+ \\s*((business_)?(hour|minute|second|day)s?|bd|bh)\\s*$"
+    };
+    /// A moment of a clock.
+    Moment = {
+        "type": "string",
+        "description": "A share of the target (`75%`), `breach`, or some time after it (`breach + 2 bd`).",
+        "pattern": "^\\s*([1-9][0-9]?\\s*%|breach(\\s*\\+\\s*[0-9]+ .+)?)\\s*$"
+    };
+}
