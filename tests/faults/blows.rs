@@ -201,7 +201,7 @@ async fn server(name: &str, turn: usize) -> Result<()> {
 async fn fill(time: Duration) -> Result<()> {
     env::var("MASAR_TEST_SERVERS").context("set MASAR_TEST_SERVERS: other tests would feel it")?;
     let control = env::var("MASAR_TEST_RABBITMQCTL").context("set MASAR_TEST_RABBITMQCTL")?;
-    for (limit, lasts) in [("1000TB", time), ("50MB", Duration::ZERO)] {
+    for (limit, lasts) in [("1000000GB", time), ("50MB", Duration::ZERO)] {
         let done = Command::new(&control).args(["-q", "set_disk_free_limit", limit]).status().await?;
         ensure!(done.success(), "RabbitMQ does not take {limit} for the limit of its disk");
         lasting(lasts).await;

@@ -62,6 +62,7 @@ pub(crate) struct Plan {
     pub(crate) amqp: Option<String>,
     pub(crate) cases: u32,
     pub(crate) clocks: u32,
+    pub(crate) open: u32,
 }
 
 /// Measures the limit, then the platform.
@@ -79,7 +80,9 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
         Bench::Import => import::run(&house, pace, report).await,
         Bench::Pipeline => pipeline::run(&house, pace, report).await,
         Bench::Transitions => transitions::run(&house, pace, report).await,
-        Bench::Timers => timers::run(&house, pace, plan.clocks, report).await,
+        Bench::Timers => {
+            timers::run(&house, &ground.database(), pace, (plan.clocks, plan.open), report).await
+        }
         Bench::Queue => queue::run(&house, &ground.database(), pace, plan.cases, report).await,
     }?;
     house.stop().await

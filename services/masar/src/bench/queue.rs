@@ -36,7 +36,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     let reference = first(house).await?;
     Report::say(&format!("writing {cases} tasks"));
-    store::fill(database, &reference, cases).await?;
+    store::fill(database, &store::TASKS, reference.into(), cases).await?;
     report.note("cases", cases);
     let ways = house.people(HANDLER).await?;
     let ways = || ways.iter().cycle().take(CALLERS).map(|way| RoutingServiceClient::new(way.clone()));

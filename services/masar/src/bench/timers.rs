@@ -14,6 +14,7 @@ use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use masar_proto::sla::v1::{AtRisk, ListClocksRequest, WatchAtRiskRequest};
 use masar_proto::{json, time};
 use masar_runtime::Clock;
+use masar_store::DatabaseUrl;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ use super::desk::Desk;
 use super::house::House;
 use super::load::{Latencies, Measured};
 use super::report::quantile;
+use super::store;
 use super::stream;
 use super::{Pace, Report};
 use crate::cli::{Asking, refused};
@@ -31,14 +33,26 @@ const TARGET: SignedDuration = SignedDuration::from_mins(30);
 const PERSON: &str = "lab-ops";
 /// Clocks that are armed in a second, until it is known how many.
 const ARMED: f64 = 150.0;
+/// When the clock is due that others are copies of: after all that is measured, and soon enough for its case to have been received.
+const LATER: SignedDuration = SignedDuration::from_mins(25);
 /// Nothing is armed in this time before clocks are due, nor fires in this time after the last was seen to.
 const QUIET: Duration = Duration::from_secs(2);
 const PAGE: u32 = 500;
 const PACE: Duration = Duration::from_millis(250);
 
-pub(super) async fn run(house: &House, pace: Pace, clocks: u32, report: &mut Report) -> Result<()> {
+pub(super) async fn run(
+    house: &House,
+    database: &DatabaseUrl,
+    pace: Pace,
+    (clocks, open): (u32, u32),
+    report: &mut Report,
+) -> Result<()> {
     let sla = SlaServiceClient::new(house.person(PERSON).await?);
     let mut timers = Timers { house, sla, desk: Desk::open(house).await?, armed: ARMED };
+    if open > 0 {
+        timers.keep_open(database, open).await?;
+        report.note("open", open);
+    }
     let (rounds, clocks) = if pace.quick { (1, clocks.min(200)) } else { (3, clocks) };
     let mut at_once = Vec::new();
     for round in 1..=rounds {
@@ -106,6 +120,16 @@ impl Timers<'_> {
         // Whoever watches may miss some; that none was forgotten is seen at the desk.
         self.desk.until(queue, |queue| queue.breached >= u64::from(clocks)).await?;
         Ok(fired)
+    }
+
+    /// Has so many other clocks open besides.
+    async fn keep_open(&self, database: &DatabaseUrl, open: u32) -> Result<()> {
+        Report::say(&format!("writing {open} clocks that are open"));
+        let due = Timestamp::from_second(Clock::wall().now().as_second())? + LATER;
+        let cases = stream::submit(self.house.call_centre().await?, std::iter::once(case("BENCH-OPEN", due)));
+        let original: Uuid = cases.await?.pop().context("no case was accepted")?.parse()?;
+        self.until_armed(1, due, due).await?;
+        store::fill(database, &store::CLOCKS, original.into(), open).await
     }
 
     async fn until_armed(&self, clocks: u32, first: Timestamp, last: Timestamp) -> Result<()> {

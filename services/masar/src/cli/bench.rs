@@ -27,12 +27,15 @@ pub(crate) struct Arguments {
     /// Clocks that are due at one moment (`timers`).
     #[arg(long, default_value_t = 4_000)]
     clocks: u32,
+    /// Other clocks that are open meanwhile, and due on another day (`timers`).
+    #[arg(long, default_value_t = 0)]
+    open: u32,
 }
 
 /// Measures on a platform of its own, which is gone afterwards.
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<Answer> {
-    let Arguments { bench, quick, postgres, amqp, cases, clocks } = arguments;
-    let plan = Plan { bench, quick, postgres, amqp, cases, clocks };
+    let Arguments { bench, quick, postgres, amqp, cases, clocks, open } = arguments;
+    let plan = Plan { bench, quick, postgres, amqp, cases, clocks, open };
     let mut report = Report::new(matches!(output, Output::Json));
     tokio::select! {
         measured = Box::pin(bench::run(&plan, &mut report)) => measured?,

@@ -3,7 +3,7 @@
 
 mod accept;
 mod change;
-mod desk;
+mod copies;
 
 use anyhow::Result;
 use masar_store::{CreateTables, DatabaseUrl, Store};
@@ -12,7 +12,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 pub(super) use accept::{Accept, Row, desk_rows};
 pub(super) use change::{Subjects, change};
-pub(super) use desk::fill;
+pub(super) use copies::{CLOCKS, TASKS, fill};
 
 /// The name under which the bench opens its database.
 const NAME: &str = "bench";
