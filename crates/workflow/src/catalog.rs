@@ -94,7 +94,7 @@ impl Catalog {
     /// True when a package in force sends cases to a desk of this code, or puts them on its list.
     #[must_use]
     pub fn names_desk(&self, code: &str) -> bool {
-        self.packages().any(|package| package.definition().desks().any(|desk| desk == code))
+        self.packages().any(|package| package.names_desk(code))
     }
 
     /// The newest version of every package.
@@ -120,10 +120,13 @@ pub fn shipped(package: &str) -> Option<Source> {
 fn brought(folder: &Dir<'_>) -> Source {
     let text = |file: &include_dir::File<'_>| file.contents_utf8().map(str::to_owned);
     let workflow = folder.get_file(folder.path().join("workflow.yaml")).and_then(text).unwrap_or_default();
-    let forms = folder.get_dir(folder.path().join("forms")).into_iter().flat_map(|forms| forms.files());
-    let form =
-        |file: &include_dir::File<'_>| Some((file.path().file_stem()?.to_str()?.to_owned(), text(file)?));
-    Source { workflow, forms: forms.filter_map(form).collect() }
+    let texts = |part: &str| {
+        let files = folder.get_dir(folder.path().join(part)).into_iter().flat_map(|part| part.files());
+        let named =
+            |file: &include_dir::File<'_>| Some((file.path().file_stem()?.to_str()?.to_owned(), text(file)?));
+        files.filter_map(named).collect()
+    };
+    Source { workflow, forms: texts("forms"), tables: texts("tables") }
 }
 
 /// The texts of the scenarios of a package that the product brings, by the name of their file.
@@ -160,7 +163,7 @@ pub fn scenarios(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
 }
 
 impl Source {
-    /// Reads the folder of a package: `workflow.yaml` and `forms/*.json`.
+    /// Reads the folder of a package: `workflow.yaml`, `forms/*.json` and, where there are any, `tables/*.csv`.
     ///
     /// # Errors
     /// `FOLDER`, with the file that cannot be read.
@@ -175,16 +178,21 @@ impl Source {
             ))
         };
         let text = |path: &Path| fs::read_to_string(path).map_err(|error| cannot(path, &error));
-        let mut source = Self { workflow: text(&folder.join("workflow.yaml"))?, forms: BTreeMap::new() };
-        let forms = folder.join("forms");
-        for entry in fs::read_dir(&forms).map_err(|error| cannot(&forms, &error))? {
-            let path = entry.map_err(|error| cannot(&forms, &error))?.path();
-            if let (Some(name), Some("json")) =
-                (path.file_stem(), path.extension().and_then(|end| end.to_str()))
-            {
-                source.forms.insert(name.to_string_lossy().into_owned(), text(&path)?);
+        let texts = |part: &str, end: &str| {
+            let folder = folder.join(part);
+            let mut texts = BTreeMap::new();
+            for entry in fs::read_dir(&folder).map_err(|error| cannot(&folder, &error))? {
+                let path = entry.map_err(|error| cannot(&folder, &error))?.path();
+                if let Some(name) =
+                    path.file_stem().filter(|_| path.extension().is_some_and(|found| found == end))
+                {
+                    texts.insert(name.to_string_lossy().into_owned(), text(&path)?);
+                }
             }
-        }
-        Ok(source)
+            Ok::<_, Error>(texts)
+        };
+        let workflow = text(&folder.join("workflow.yaml"))?;
+        let tables = if folder.join("tables").is_dir() { texts("tables", "csv")? } else { BTreeMap::new() };
+        Ok(Self { workflow, forms: texts("forms", "json")?, tables })
     }
 }

@@ -107,7 +107,7 @@ impl Asking {
         let scope = scope(case, form, row);
         let said = |said: &Said| match said {
             Said::Field(field) => row.get(field).or_else(|| form.get(field)).cloned(),
-            Said::Computed(expression) => expression.json(&scope),
+            decided => decided.json(&scope),
         };
         let fields = self.with.iter().filter_map(|(field, how)| Some((field.clone(), said(how)?)));
         Value::Object(fields.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())

@@ -161,10 +161,11 @@ impl Package {
     ///
     /// # Errors
     /// `Form` with every violation of the opening form.
-    pub fn open(&self, opening: Opening, actor: &Actor, at: Timestamp) -> Result<CaseEvent, Refusal> {
+    pub fn open(&self, mut opening: Opening, actor: &Actor, at: Timestamp) -> Result<CaseEvent, Refusal> {
         let definition = self.definition();
         let form = &definition.opening_form;
-        refuse_form(self.violations(form, &opening.form))?;
+        opening.form = self.computed(form, None, opening.form);
+        refuse_form(self.violations_of(form, &opening.form))?;
         let beginning = self.beginning(&opening);
         let facts = self.facts(&opening.form);
         let event = CaseEvent {
@@ -233,15 +234,15 @@ pub(crate) fn decided(
         return Err(Refusal::Version { expected, current: case.version });
     }
     let scope = guard_scope(case, actor, command.form.as_ref(), situation.children);
-    let (index, transition) = permitted(package, case, &command.action, actor, situation, &scope)?;
+    let asked = Asked { case, action: &command.action, actor, situation, scope: &scope };
+    let (index, transition, data) = permitted(package, asked, command.form.as_ref())?;
     let reason = command.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if transition.reason && reason.is_none() {
         return Err(Refusal::Reason);
     }
-    let form =
-        transition.form.as_ref().map(|name| (name.clone(), command.form.clone().unwrap_or(Value::Null)));
+    let form = transition.form.as_ref().map(|name| (name.clone(), data.unwrap_or(Value::Null)));
     if let Some((name, data)) = &form {
-        refuse_form(package.violations(name, data))?;
+        refuse_form(package.violations_of(name, data))?;
     }
     let data = form.as_ref().map_or(&Value::Null, |(_, data)| data);
     let event = CaseEvent {
@@ -279,7 +280,12 @@ pub fn available(
             label: transition.label.clone(),
             form: transition.form.clone(),
             reason: transition.reason,
-            refusal: permitted(package, case, &transition.action, actor, situation, &scope).err(),
+            refusal: permitted(
+                package,
+                Asked { case, action: &transition.action, actor, situation, scope: &scope },
+                None,
+            )
+            .err(),
         });
     }
     lines
@@ -306,28 +312,41 @@ fn guard_scope<'a>(
         .with("children", || children_facts(case, children))
 }
 
-/// The first transition of the action that the actor may do, and its place in the package.
+/// What somebody asks to do.
+#[derive(Clone, Copy)]
+struct Asked<'a, 's> {
+    case: &'a Case,
+    action: &'a str,
+    actor: &'a Actor,
+    situation: Situation<'a>,
+    /// What guards may ask about, made once for all of them.
+    scope: &'a Scope<'s>,
+}
+
+/// The first transition of the action that the actor may do, its place in the package, and the form with its computed fields.
 fn permitted<'a>(
     package: &'a Package,
-    case: &Case,
-    action: &str,
-    actor: &Actor,
-    situation: Situation<'_>,
-    scope: &Scope<'_>,
-) -> Result<(usize, &'a Transition), Refusal> {
+    asked: Asked<'_, '_>,
+    form: Option<&Value>,
+) -> Result<(usize, &'a Transition, Option<Value>), Refusal> {
+    let Asked { case, action, actor, situation, scope } = asked;
     let definition = package.definition();
     let mut refusal = None;
     for (index, transition) in of_state(definition, case).filter(|(_, t)| t.action == action) {
+        let computes = transition.form.as_deref().filter(|name| package.computes(name));
+        let computed = computes.and_then(|name| Some(package.computed(name, Some(case), form?.clone())));
         let allowed = may(transition, case, actor, situation).and_then(|()| {
+            let holds = match &computed {
+                Some(form) => {
+                    package.guard_holds(index, &guard_scope(case, actor, Some(form), situation.children))
+                }
+                None => package.guard_holds(index, scope),
+            };
             let message = || transition.otherwise.clone().unwrap_or_default();
-            if package.guard_holds(index, scope) {
-                Ok(())
-            } else {
-                Err(Refusal::Guard { message: message() })
-            }
+            if holds { Ok(()) } else { Err(Refusal::Guard { message: message() }) }
         });
         match allowed {
-            Ok(()) => return Ok((index, transition)),
+            Ok(()) => return Ok((index, transition, computed.or_else(|| form.cloned()))),
             Err(reason) => refusal = Some(nearer(refusal, reason)),
         }
     }

@@ -7,6 +7,7 @@ use masar_domain::{BiText, Role, StateCategory};
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 
+use crate::table::TABLE;
 #[cfg(test)]
 use crate::tests::words::{Category, Duration, Moment, RoleCode, Text};
 use crate::{Refusal, SYSTEM};
@@ -38,7 +39,8 @@ pub struct Definition {
     pub opened_by: BTreeSet<Role>,
     /// The closed state of cases that were over before they came to us; without it none such can be brought in.
     pub historical_end: Option<String>,
-    /// What is known of a case, and the field of the opening form that says it, or `=` and a CEL expression over `form`:
+    /// What is known of a case, and the field of the opening form that says it, or `=` and a CEL expression over `form`, or
+    /// `table NAME`:
     /// `importance`, `service`, `department`, `classification` and others that rules and lists read.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
@@ -72,9 +74,57 @@ pub struct Definition {
     pub ladders: BTreeMap<String, Ladder>,
     /// Where the tasks of its cases go.
     pub routing: Routing,
+    /// Decision tables by name; each has its rows in `tables/NAME.csv`.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableRule>,
     /// What people are told.
     #[serde(default)]
     pub templates: BTreeMap<String, Template>,
+}
+
+/// A decision table: what is compared, and what the row that holds gives. Facts, fields of children, queues and computed fields
+/// ask it as `table NAME`, or `table NAME.COLUMN` where it gives several columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TableRule {
+    /// Which row counts.
+    pub hit: Hit,
+    /// What is compared, by the column of the file.
+    pub inputs: BTreeMap<String, TableInput>,
+    /// The columns that are given.
+    pub gives: Vec<String>,
+}
+
+/// Which row of a table counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Hit {
+    /// The first that holds.
+    First,
+    /// The only one that holds; the check refuses rows that hold for the same.
+    Unique,
+}
+
+/// What a column of a table is compared with, and everything that it may be: the check looks for what no row holds for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TableInput {
+    /// A CEL expression over what the place knows that asks the table.
+    pub of: String,
+    /// The words that it may be.
+    #[serde(default)]
+    pub values: BTreeSet<String>,
+    /// The numbers that it may be, such as `0..100`, `0..` or `..`.
+    pub numbers: Option<String>,
+    /// True when the numbers are whole.
+    #[serde(default)]
+    pub whole: bool,
+    /// True when it may be nothing, for which a cell says `none`.
+    #[serde(default)]
+    pub optional: bool,
 }
 
 /// Whoever brings in what customers say.
@@ -149,7 +199,8 @@ pub struct Transition {
     /// Actions whose actors may not do this one, however long ago (E13).
     #[serde(default)]
     pub not_by: BTreeSet<String>,
-    /// Facts of the case that the form changes, and the field that says how, or `=` and a CEL expression over `form`.
+    /// Facts of the case that the form changes, and the field that says how, or `=` and a CEL expression over `form`, or
+    /// `table NAME`.
     #[serde(default)]
     pub sets: BTreeMap<String, String>,
     /// What it asks of others.
@@ -184,7 +235,7 @@ pub enum Task {
         /// A CEL expression over `case` and `form` that gives a list: each of its rows has a child.
         each: Option<String>,
         /// The fields of the child's opening form: a field of the row or of the form, or `=` and a CEL expression over
-        /// `case`, `form` and `row`. Without any the child begins with the form of the transition.
+        /// `case`, `form` and `row`, or `table NAME`. Without any the child begins with the form of the transition.
         #[serde(default)]
         with: BTreeMap<String, String>,
     },
@@ -330,7 +381,7 @@ pub struct Rule {
     pub name: String,
     /// A CEL condition over `case`, `service` and `category`.
     pub when: String,
-    /// The code of the queue, or `=` and a CEL expression that gives it.
+    /// The code of the queue, or `=` and a CEL expression that gives it, or `table NAME`.
     pub queue: String,
 }
 
@@ -429,11 +480,11 @@ impl Definition {
         self.clocks.values().any(|clock| clock.stop.messages.contains(template))
     }
 
-    /// The desks that it names; departments, which a rule computes, are none of them.
+    /// The desks that it names; departments, which a rule computes, are none of them, and those of tables stand there.
     pub(crate) fn desks(&self) -> impl Iterator<Item = &str> {
         let routing = &self.routing;
-        let rules =
-            routing.rules.iter().map(|rule| rule.queue.as_str()).filter(|queue| !queue.starts_with('='));
+        let named = |queue: &&str| !queue.starts_with('=') && !queue.starts_with(TABLE);
+        let rules = routing.rules.iter().map(|rule| rule.queue.as_str()).filter(named);
         let levels = self.ladders.values().flat_map(|ladder| &ladder.levels);
         let listed =
             levels.flat_map(|level| &level.actions).filter_map(|action| action.strip_prefix(ADD_TO_QUEUE));

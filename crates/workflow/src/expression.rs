@@ -1,5 +1,6 @@
 //! The CEL expressions of a package: compiled once, asked for every case.
 
+mod functions;
 mod names;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use crate::Code;
 use crate::finding::Found;
 use crate::form::Form;
+use crate::table::Tables;
 
 pub(crate) use names::Read;
 
@@ -28,6 +30,8 @@ pub(crate) const CLOCK: Names = &["case", "form"];
 pub(crate) const CHILD: Names = &["case", "form", "row"];
 /// What a routing rule may use.
 pub(crate) const ROUTING: Names = &["case", "service", "category"];
+/// What a computed field of a form may use; `row` is the row in which it stands.
+pub(crate) const COMPUTED: Names = &["case", "form", "row"];
 /// What a fact may use.
 pub(crate) const FORM: Names = &["form"];
 /// What the state in which a case begins may depend on.
@@ -61,10 +65,20 @@ impl VariableResolver for Scope<'_> {
     }
 }
 
+/// What expressions are made of: what CEL brings, and the few functions that packages need besides.
+pub(crate) fn environment() -> Arc<Env> {
+    static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(functions::environment()));
+    Arc::clone(&ENVIRONMENT)
+}
+
 /// Reads the expressions of a package, and finds what is wrong with them.
 pub(crate) struct Reader<'a> {
     pub(crate) env: Arc<Env>,
     pub(crate) found: &'a Found,
+    /// The tables that they may ask.
+    pub(crate) tables: &'a Tables,
+    /// The file in which they stand.
+    pub(crate) file: &'a str,
 }
 
 /// Where an expression stands.
@@ -81,10 +95,15 @@ pub(crate) struct Spot<'a> {
 }
 
 impl Reader<'_> {
+    /// Something is wrong at a place of its file.
+    pub(crate) fn wrong(&self, code: Code, path: &str, message: String) {
+        self.found.add_in(self.file, code, path, message);
+    }
+
     /// Compiles the text of an expression; none when something is wrong with it.
     pub(crate) fn read(&self, spot: &Spot<'_>, text: &str) -> Option<Expression> {
         let wrong = |code, problem: String| {
-            self.found.add(code, &spot.path, format!("{}: `{text}`: {problem}", spot.words));
+            self.wrong(code, &spot.path, format!("{}: `{text}`: {problem}", spot.words));
         };
         let program = match self.env.compile(text) {
             Ok(program) => program,

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use masar_domain::Importance;
 use serde_json::Value;
 
+use crate::Code;
 use crate::expression::{Reader, Scope, Spot};
 use crate::said::Said;
 
@@ -11,13 +13,15 @@ use crate::said::Said;
 pub(crate) struct Facts(BTreeMap<String, Said>);
 
 impl Facts {
-    /// Facts as a package writes them: the name of a field, or `=` and a CEL expression over `form`.
+    /// Facts as a package writes them: the name of a field, or `=` and a CEL expression over `form`, or `table` and its name.
     pub(crate) fn compile(reader: &Reader<'_>, spot: &Spot<'_>, written: &BTreeMap<String, String>) -> Self {
         let said = |(name, text): (&String, &String)| {
             let (path, words) =
                 (format!("{}/{name}", spot.path), format!("the fact `{name}` of {}", spot.words));
             let spot = Spot { path, words, ..spot.clone() };
-            Some((name.clone(), Said::read(reader, &spot, spot.form, text)?))
+            let said = Said::read(reader, &spot, spot.form, text)?;
+            degrees(reader, &spot, name, &said);
+            Some((name.clone(), said))
         };
         Self(written.iter().filter_map(said).collect())
     }
@@ -27,9 +31,18 @@ impl Facts {
         let scope = Scope::default().with("form", || form);
         let said = |said: &Said| match said {
             Said::Field(field) => field_text(form.get(field)?),
-            Said::Computed(expression) => expression.text(&scope),
+            decided => decided.text(&scope),
         };
         self.0.iter().filter_map(|(name, how)| Some((name.clone(), said(how)?))).collect()
+    }
+}
+
+/// A table that says how important a case is gives degrees of importance.
+fn degrees(reader: &Reader<'_>, spot: &Spot<'_>, fact: &str, said: &Said) {
+    let Said::Table(asked) = said else { return };
+    for word in asked.answers().filter(|word| fact == "importance" && word.parse::<Importance>().is_err()) {
+        let message = format!("{}: the table gives `{word}`: use high, medium or low", spot.words);
+        reader.wrong(Code::UnknownImportance, &spot.path, message);
     }
 }
 
@@ -37,6 +50,8 @@ fn field_text(field: &Value) -> Option<String> {
     match field {
         Value::String(text) => Some(text.clone()),
         Value::Null => None,
+        // What was computed and is whole is said without a point.
+        Value::Number(number) if number.is_f64() => number.as_f64().map(|number| number.to_string()),
         other => Some(other.to_string()),
     }
 }

@@ -10,7 +10,7 @@ use crate::places::{Place, Places};
 use crate::{Error, Source};
 
 /// The file of a package that says everything but its forms and scenarios.
-const WORKFLOW: &str = "workflow.yaml";
+pub(crate) const WORKFLOW: &str = "workflow.yaml";
 
 /// One list for the codes, their names, and those who go through all of them.
 macro_rules! codes {
@@ -61,6 +61,8 @@ codes! {
     UnknownClock = "UNKNOWN_CLOCK",
     /// A template does not exist.
     UnknownTemplate = "UNKNOWN_TEMPLATE",
+    /// A table does not exist.
+    UnknownTable = "UNKNOWN_TABLE",
     /// A scenario counts on a calendar that the product does not bring.
     UnknownCalendar = "UNKNOWN_CALENDAR",
     /// A degree of importance does not exist.
@@ -97,6 +99,16 @@ codes! {
     Translation = "TRANSLATION",
     /// A message would carry what a form calls confidential.
     PersonalData = "PERSONAL_DATA",
+    /// A table cannot be read.
+    Table = "TABLE",
+    /// No row of a table holds for what may come in.
+    TableGap = "TABLE_GAP",
+    /// Several rows of a table hold for the same, and only one may.
+    TableOverlap = "TABLE_OVERLAP",
+    /// A row of a table that no case comes to.
+    TableRow = "TABLE_ROW",
+    /// A computed field is computed from itself.
+    ComputedCycle = "COMPUTED_CYCLE",
     /// A clock has no target.
     NoTarget = "NO_TARGET",
     /// A clock never starts.
@@ -260,9 +272,11 @@ impl Source {
     /// The text of one of its files.
     pub(crate) fn text(&self, file: &str) -> Option<&str> {
         let form = file.strip_prefix("forms/").and_then(|file| file.strip_suffix(".json"));
-        match form {
-            Some(form) => self.forms.get(form).map(String::as_str),
-            None => Some(&self.workflow),
+        let table = file.strip_prefix("tables/").and_then(|file| file.strip_suffix(".csv"));
+        match (form, table) {
+            (Some(form), _) => self.forms.get(form).map(String::as_str),
+            (None, Some(table)) => self.tables.get(table).map(String::as_str),
+            (None, None) => Some(&self.workflow),
         }
     }
 }

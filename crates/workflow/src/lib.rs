@@ -7,6 +7,7 @@ mod case;
 mod catalog;
 mod check;
 mod children;
+mod computed;
 mod decide;
 mod definition;
 mod diff;
@@ -26,6 +27,7 @@ mod routing;
 mod said;
 mod scenario;
 mod schema;
+mod table;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -35,8 +37,8 @@ pub use catalog::{Catalog, scenarios, shipped, shipped_scenarios};
 pub use children::Child;
 pub use decide::{Availability, Command, Opening, Refusal, Situation, Violation, available, decide};
 pub use definition::{
-    Begin, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
-    Template, Transition,
+    Begin, ClockKind, ClockRule, Definition, Extension, Hit, Ladder, Level, Moments, Routing, Rule, State,
+    TableInput, TableRule, Task, Template, Transition,
 };
 pub use diff::{Difference, Edit, Kind, Risk, RiskCode, diff};
 pub use effect::{ClockEffect, ClockOperation, Effect};

@@ -1,17 +1,20 @@
 //! A package ready for use: its machine checked, its guards and forms compiled once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use cel::Env;
 use serde_json::Value;
 
 use crate::children::Asking;
-use crate::expression::{BEGIN, CHILD, CLOCK, Expression, FORM, GUARD, ROUTING, Read, Reader, Scope, Spot};
+use crate::computed::Computed;
+use crate::expression::{
+    BEGIN, CHILD, CLOCK, Expression, FORM, GUARD, ROUTING, Read, Reader, Scope, Spot, environment,
+};
 use crate::fact::Facts;
-use crate::finding::{Found, Origins, unreadable};
+use crate::finding::{Found, Origins, WORKFLOW, unreadable};
 use crate::form::Form;
-use crate::{Begin, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check};
+use crate::said::Said;
+use crate::table::{Asked, Table};
+use crate::{Begin, Case, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check};
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -20,12 +23,17 @@ pub struct Source {
     pub workflow: String,
     /// The texts of `forms/*.json` by name of the form.
     pub forms: BTreeMap<String, String>,
+    /// The texts of `tables/*.csv` by name of the table.
+    pub tables: BTreeMap<String, String>,
 }
 
 /// A package that was checked and compiled.
 pub struct Package {
     definition: Definition,
     forms: BTreeMap<String, Form>,
+    table_texts: BTreeMap<String, String>,
+    /// The fields of forms that are computed.
+    computed: Computed,
     /// What the opening form says of a case.
     facts: Facts,
     /// The conditions of the definition's `begin`, in its order.
@@ -36,8 +44,8 @@ pub struct Package {
     moves: Vec<Move>,
     /// The conditions of the clocks that have one.
     clock_conditions: BTreeMap<String, Expression>,
-    /// Condition and, where it is computed, queue of each routing rule.
-    routes: Vec<(Expression, Option<Expression>)>,
+    /// Condition and, where it is not written there, queue of each routing rule.
+    routes: Vec<(Expression, Option<Said>)>,
 }
 
 /// What a transition asks for and says.
@@ -71,7 +79,7 @@ impl Package {
                 Some(Self::assemble(definition, source, found))
             }
             Err(error) => {
-                found.placed(unreadable("workflow.yaml", &error));
+                found.placed(unreadable(WORKFLOW, &error));
                 // What is wrong with the forms is told all the same.
                 Form::compile(&source.forms, found);
                 None
@@ -84,7 +92,8 @@ impl Package {
         let forms = Form::compile(&source.forms, found);
         definition.spell_out();
         check::check(&definition, &source.forms, &forms, found);
-        let reader = Reader { env: Arc::new(Env::stdlib()), found };
+        let tables = Table::read_all(&definition.tables, &source.tables, found);
+        let reader = Reader { env: environment(), found, tables: &tables, file: WORKFLOW };
         let opening = |path: &str, names| Spot {
             path: path.to_owned(),
             words: "the opening".to_owned(),
@@ -102,8 +111,10 @@ impl Package {
             moves: definition.transitions.iter().map(|way| Move::read(&reader, way, &forms)).collect(),
             clock_conditions: clock_conditions(&reader, &definition),
             routes: routes(&reader, &definition),
+            computed: Computed::compile(&reader, &forms),
             definition,
             forms,
+            table_texts: source.tables.clone(),
         }
     }
 
@@ -118,6 +129,11 @@ impl Package {
         self.forms.iter().map(|(name, form)| (name.as_str(), form.schema()))
     }
 
+    /// The texts of its tables by name.
+    pub(crate) fn table_texts(&self) -> &BTreeMap<String, String> {
+        &self.table_texts
+    }
+
     /// What the guard of a transition reads.
     pub(crate) fn guard_reads(&self, transition: usize) -> BTreeSet<Read> {
         let guard = self.moves.get(transition).and_then(|found| found.guard.as_ref());
@@ -130,10 +146,26 @@ impl Package {
         &self.definition
     }
 
-    /// What is wrong with a filled-in form; every violation names its field.
+    /// What is wrong with a filled-in form that opens a case; every violation names its field. What is computed is computed
+    /// first.
     #[must_use]
     pub fn violations(&self, form: &str, data: &Value) -> Vec<Violation> {
+        self.violations_of(form, &self.computed.of(form, None, data.clone()))
+    }
+
+    /// What is wrong with a filled-in form whose computed fields are there.
+    pub(crate) fn violations_of(&self, form: &str, data: &Value) -> Vec<Violation> {
         self.forms.get(form).map(|form| form.violations(data)).unwrap_or_default()
+    }
+
+    /// A filled-in form of a case with its computed fields.
+    pub(crate) fn computed(&self, form: &str, case: Option<&Case>, data: Value) -> Value {
+        self.computed.of(form, case, data)
+    }
+
+    /// True when a form has computed fields.
+    pub(crate) fn computes(&self, form: &str) -> bool {
+        self.computed.has(form)
     }
 
     /// The clocks within which something may be done: whoever keeps cases keeps their due times too, see
@@ -184,6 +216,16 @@ impl Package {
         self.clock_conditions.get(clock).is_none_or(|condition| condition.holds(scope))
     }
 
+    /// True when it sends cases to a desk of this code, or puts them on its list.
+    pub(crate) fn names_desk(&self, code: &str) -> bool {
+        let asked = self.routes.iter().filter_map(|(_, queue)| match queue {
+            Some(Said::Table(asked)) => Some(asked),
+            _ => None,
+        });
+        self.definition.desks().any(|desk| desk == code)
+            || asked.flat_map(Asked::answers).any(|desk| desk == code)
+    }
+
     /// Where a routing rule sends the case, if it takes it.
     pub(crate) fn routed_by(&self, number: usize, scope: &Scope<'_>) -> Option<String> {
         let ((condition, computed), rule) =
@@ -231,15 +273,15 @@ fn clock_conditions(reader: &Reader<'_>, definition: &Definition) -> BTreeMap<St
     definition.clocks.iter().filter_map(read).collect()
 }
 
-fn routes(reader: &Reader<'_>, definition: &Definition) -> Vec<(Expression, Option<Expression>)> {
+fn routes(reader: &Reader<'_>, definition: &Definition) -> Vec<(Expression, Option<Said>)> {
     let read = |(number, rule): (usize, &Rule)| {
-        let read = |field: &str, text: &str| {
+        let spot = |field: &str| {
             let (path, words) =
                 (format!("routing/rules/{number}/{field}"), format!("routing rule `{}`", rule.name));
-            reader.read(&Spot { path, words, names: ROUTING, form: None }, text)
+            Spot { path, words, names: ROUTING, form: None }
         };
-        let queue = rule.queue.strip_prefix('=').map(|queue| read("queue", queue));
-        Some((read("when", &rule.when)?, queue.flatten()))
+        let queue = Said::decided(reader, &spot("queue"), &rule.queue);
+        Some((reader.read(&spot("when"), &rule.when)?, queue))
     };
     definition.routing.rules.iter().enumerate().filter_map(read).collect()
 }

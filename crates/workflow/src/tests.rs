@@ -9,6 +9,8 @@ mod findings;
 mod overlay;
 mod scenarios;
 mod schema;
+mod tables;
+mod walks;
 pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,7 @@ fn source() -> Source {
     Source {
         workflow: read("workflow.yaml".into()),
         forms: forms.iter().map(|form| ((*form).to_owned(), read(format!("forms/{form}.json")))).collect(),
+        ..Source::default()
     }
 }
 

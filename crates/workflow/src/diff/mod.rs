@@ -53,6 +53,9 @@ fn whole(package: &Package) -> Value {
         }
     }
     tree["transitions"] = actions;
+    for (name, text) in package.table_texts() {
+        tree["tables"][name]["rows"] = text.lines().skip(1).map(|row| json!({"name": row})).collect();
+    }
     let form =
         |(name, schema): (&str, &str)| Some((name.to_owned(), serde_json::from_str::<Value>(schema).ok()?));
     tree["forms"] = Value::Object(package.form_schemas().filter_map(form).collect());

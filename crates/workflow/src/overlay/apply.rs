@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{OVERLAY, Overlay, ways};
 use crate::definition::SAME;
-use crate::finding::{Found, Origins};
+use crate::finding::{Found, Origins, WORKFLOW};
 use crate::{CUSTOMER, Code, Definition, Package, Transition};
 
 /// An overlay at work.
@@ -81,7 +81,7 @@ impl<'a> Laying<'a> {
 
     /// A part of the result stands in the overlay.
     pub(super) fn origin(&mut self, part: &str, path: &str) {
-        self.origins.stands("workflow.yaml", part, OVERLAY, path);
+        self.origins.stands(WORKFLOW, part, OVERLAY, path);
     }
 
     fn name(&mut self) {
@@ -200,7 +200,7 @@ impl<'a> Laying<'a> {
         let own = self.overlay.rules.len();
         for number in 0..self.definition.routing.rules.len() {
             let (part, path) = (format!("routing/rules/{}", own + number), format!("routing/rules/{number}"));
-            self.origins.stands("workflow.yaml", &part, "workflow.yaml", &path);
+            self.origins.stands(WORKFLOW, &part, WORKFLOW, &path);
         }
         for (number, rule) in self.overlay.rules.iter().enumerate() {
             self.origin(&format!("routing/rules/{number}"), &format!("rules/{number}"));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::apply::Laying;
-use crate::finding::{Found, unreadable};
+use crate::finding::{Found, WORKFLOW, unreadable};
 #[cfg(test)]
 use crate::tests::words::{Duration, RoleCode, Text};
 use crate::written::written;
@@ -177,7 +177,7 @@ pub fn overlay(base: &Source, text: &str) -> Result<Overlaid, Error> {
     let mut laying = Laying::new(definition(base)?, &below, &written, &found);
     laying.lay();
     let (definition, forms, origins) = laying.result();
-    let source = Source { workflow: String::new(), forms };
+    let source = Source { workflow: String::new(), forms, tables: base.tables.clone() };
     let package = Package::assemble(definition, &source, &found);
     let texts = |file: &str| if file == OVERLAY { Some(text) } else { base.text(file) };
     let findings = found.findings(texts, &origins);
@@ -192,7 +192,7 @@ pub fn overlay(base: &Source, text: &str) -> Result<Overlaid, Error> {
 fn definition(base: &Source) -> Result<Definition, Error> {
     let options = serde_saphyr::options! { strict_booleans: true };
     let definition = serde_saphyr::from_str_with_options::<Definition>(&base.workflow, options);
-    let mut definition = definition.map_err(|error| unreadable("workflow.yaml", &error))?;
+    let mut definition = definition.map_err(|error| unreadable(WORKFLOW, &error))?;
     definition.number();
     Ok(definition)
 }

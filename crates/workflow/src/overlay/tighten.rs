@@ -8,6 +8,7 @@ use masar_worktime::Target;
 use super::Tightening;
 use super::apply::{Laying, both};
 use crate::definition::SAME;
+use crate::finding::WORKFLOW;
 use crate::{ClockKind, Code, Level, SYSTEM, Transition};
 
 impl Laying<'_> {
@@ -59,7 +60,7 @@ impl Laying<'_> {
         named.sentence = self.own.end + self.split.len();
         self.split.insert(named.sentence, written);
         let (part, place) = (format!("transitions/{}", named.sentence), format!("transitions/{written}"));
-        self.origins.stands("workflow.yaml", &part, "workflow.yaml", &place);
+        self.origins.stands(WORKFLOW, &part, WORKFLOW, &place);
         vec![Transition { from: others, ..way }, self.with_all(named, asked, path)]
     }
 
@@ -232,7 +233,7 @@ impl Laying<'_> {
             };
             let mut all: Vec<(Level, &str, String)> = Vec::new();
             for (number, level) in ladder.levels.iter().enumerate() {
-                all.push((level.clone(), "workflow.yaml", format!("ladders/{clock}/levels/{number}")));
+                all.push((level.clone(), WORKFLOW, format!("ladders/{clock}/levels/{number}")));
             }
             for (number, level) in levels.iter().enumerate() {
                 let first = |level: &Level| level.at.values().min().copied();
@@ -241,7 +242,7 @@ impl Laying<'_> {
                 all.insert(place, (level.clone(), super::OVERLAY, format!("levels/{clock}/{number}")));
             }
             for (number, (_, file, path)) in all.iter().enumerate() {
-                self.origins.stands("workflow.yaml", &format!("ladders/{clock}/levels/{number}"), file, path);
+                self.origins.stands(WORKFLOW, &format!("ladders/{clock}/levels/{number}"), file, path);
             }
             ladder.levels = all.into_iter().map(|(level, ..)| level).collect();
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use serde_json::Value;
+
 use super::story::Expect;
 use super::world::World;
 
@@ -26,6 +28,10 @@ impl Expect {
         }
         for (name, fact) in &self.facts {
             compare(&format!("fact `{name}`"), fact, world.case.fact(name).unwrap_or("none"));
+        }
+        for (path, value) in &self.fields {
+            let there = world.field(path).map_or("nothing".to_owned(), Value::to_string);
+            compare(&format!("field `{path}`"), &value.to_string(), &there);
         }
         for (name, count) in &self.counts {
             let there = world.case.counts.get(name).copied().unwrap_or_default();

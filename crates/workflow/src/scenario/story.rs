@@ -166,6 +166,8 @@ pub(crate) struct Expect {
     pub(super) assignee: Option<String>,
     /// What is known of the case.
     pub(super) facts: BTreeMap<String, String>,
+    /// What stands in a form, by a path such as `analysis.causes.0.class`.
+    pub(super) fields: BTreeMap<String, Value>,
     /// Its counters.
     pub(super) counts: BTreeMap<String, i64>,
     /// Its clocks: `running until 2026-11-29 14:00`, `paused`, `late`, `kept`, `broken`, `ended`, `cancelled` or `never`.

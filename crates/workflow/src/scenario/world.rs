@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use masar_domain::{CaseId, Role, StateCategory};
 use masar_worktime::Calendar;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Lookup;
 use super::story::{Book, Step, Story};
@@ -161,6 +161,16 @@ impl<'a> World<'a> {
         let known = Role(role.to_owned());
         let department = self.case.department().filter(|_| known.is_of_a_department()).map(str::to_owned);
         Actor { id: role.to_owned(), roles: [known].into(), department }
+    }
+
+    /// What stands in a form of the case, by the name of the form and the steps within it.
+    pub(super) fn field(&self, path: &str) -> Option<&Value> {
+        let mut steps = path.split('.');
+        let form = self.case.forms.get(steps.next()?)?;
+        steps.try_fold(form, |part, step| match part {
+            Value::Array(rows) => rows.get(step.parse::<usize>().ok()?),
+            part => part.get(step),
+        })
     }
 
     /// The actions that a person of a role may do now.

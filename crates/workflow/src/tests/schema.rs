@@ -79,10 +79,8 @@ fn objects(value: &Value, path: &str, found: &mut Vec<String>) {
 
 /// True when the parser reads it as a machine, whatever the checker says of that.
 fn machine_reads(text: &str) -> bool {
-    let read = Package::compile(&Source {
-        workflow: text.to_owned(),
-        forms: tiny(String::new(), FORM.to_owned()).forms,
-    });
+    let read =
+        Package::compile(&Source { workflow: text.to_owned(), ..tiny(String::new(), FORM.to_owned()) });
     !matches!(read, Err(Error::Findings(found)) if found.iter().any(|found| found.code == Code::Yaml))
 }
 
