@@ -6,146 +6,124 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::codes::codes;
 use crate::places::{Place, Places};
 use crate::{Error, Source};
 
 /// The file of a package that says everything but its forms and scenarios.
 pub(crate) const WORKFLOW: &str = "workflow.yaml";
 
-/// One list for the codes, their names, and those who go through all of them.
-macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $name:literal,)+) => {
-        /// Why a package is refused; `docs/workflow-checks.md` says of each what it means and how it is cured.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-        pub enum Code { $($(#[$doc])* #[serde(rename = $name)] $code,)+ }
-
-        impl Code {
-            /// All codes.
-            pub const ALL: &'static [Self] = &[$(Self::$code),+];
-
-            /// Its name, which never changes.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$code => $name,)+ }
-            }
-        }
-    };
-}
-
 codes! {
-    /// A file or folder cannot be read.
-    Folder = "FOLDER",
-    /// The text is no YAML, or says what the language does not know.
-    Yaml = "YAML",
-    /// A form is no JSON Schema.
-    Form = "FORM",
-    /// A form takes in another that it cannot.
-    FormReference = "FORM_REFERENCE",
-    /// A condition is no CEL expression.
-    Expression = "EXPRESSION",
-    /// A text is no template.
-    Template = "TEMPLATE",
-    /// An expression or a template uses a name that its place does not know.
-    UnknownName = "UNKNOWN_NAME",
-    /// A field is none of its form.
-    UnknownField = "UNKNOWN_FIELD",
-    /// A form is not in `forms/`.
-    UnknownForm = "UNKNOWN_FORM",
-    /// A state does not exist.
-    UnknownState = "UNKNOWN_STATE",
-    /// An action does not exist.
-    UnknownAction = "UNKNOWN_ACTION",
-    /// A role does not exist.
-    UnknownRole = "UNKNOWN_ROLE",
-    /// A clock does not exist.
-    UnknownClock = "UNKNOWN_CLOCK",
-    /// A template does not exist.
-    UnknownTemplate = "UNKNOWN_TEMPLATE",
-    /// A table does not exist.
-    UnknownTable = "UNKNOWN_TABLE",
-    /// A scenario counts on a calendar that the product does not bring.
-    UnknownCalendar = "UNKNOWN_CALENDAR",
-    /// A degree of importance does not exist.
-    UnknownImportance = "UNKNOWN_IMPORTANCE",
-    /// Not exactly one state is initial.
-    InitialState = "INITIAL_STATE",
-    /// A state is never reached.
-    UnreachableState = "UNREACHABLE_STATE",
-    /// A state from which no case can be closed.
-    NoEnd = "NO_END",
-    /// What must be a closed state is none.
-    HistoricalEnd = "HISTORICAL_END",
-    /// An action has a name of the system.
-    ReservedAction = "RESERVED_ACTION",
-    /// Nobody may do it.
-    NoRole = "NO_ROLE",
-    /// A guard without words for those whom it stops, or words without a guard.
-    Otherwise = "OTHERWISE",
-    /// A sentence before this one always comes first.
-    Overlap = "OVERLAP",
-    /// Who is kept from an action may do the same in another way.
-    SeparationOfDuties = "SEPARATION_OF_DUTIES",
-    /// A stage that is mandatory can be left out.
-    MandatoryStage = "MANDATORY_STAGE",
-    /// An overlay was written for something else.
-    OverlayBase = "OVERLAY_BASE",
-    /// A state of an overlay is none that it may have.
-    OverlayState = "OVERLAY_STATE",
-    /// A way of an overlay leads past the package.
-    OverlayWay = "OVERLAY_WAY",
-    /// An overlay makes something easier.
-    Loosened = "LOOSENED",
-    /// A text is not there in both languages.
-    Translation = "TRANSLATION",
-    /// A message would carry what a form calls confidential.
-    PersonalData = "PERSONAL_DATA",
-    /// A table cannot be read.
-    Table = "TABLE",
-    /// No row of a table holds for what may come in.
-    TableGap = "TABLE_GAP",
-    /// Several rows of a table hold for the same, and only one may.
-    TableOverlap = "TABLE_OVERLAP",
-    /// A row of a table that no case comes to.
-    TableRow = "TABLE_ROW",
-    /// A computed field is computed from itself.
-    ComputedCycle = "COMPUTED_CYCLE",
-    /// A clock has no target.
-    NoTarget = "NO_TARGET",
-    /// A clock never starts.
-    NeverStarts = "NEVER_STARTS",
-    /// A clock never stops.
-    NeverStops = "NEVER_STOPS",
-    /// A clock stands still where the entity itself must act.
-    Pause = "PAUSE",
-    /// A clock may stand still for ever.
-    EndlessPause = "ENDLESS_PAUSE",
-    /// A clock warns at something else than a share of its target.
-    Warning = "WARNING",
-    /// What can be done only for a time names a promise.
-    Window = "WINDOW",
-    /// The system shall do what is not its to do.
-    SystemAction = "SYSTEM_ACTION",
-    /// What the system tries when a child changes asks nothing about children.
-    ChildGuard = "CHILD_GUARD",
-    /// The system leads a case around for ever.
-    AutomaticCycle = "AUTOMATIC_CYCLE",
-    /// A ladder has no level that fires.
-    LadderWithoutEnd = "LADDER_WITHOUT_END",
-    /// The last to be told is nobody of the entity.
-    SafetyNet = "SAFETY_NET",
-    /// A level says not when it fires, or not whom it tells.
-    Level = "LEVEL",
-    /// A ladder has a level twice.
-    LevelTwice = "LEVEL_TWICE",
-    /// A reminder to the customer tells others too, or has no template of its own.
-    Reminder = "REMINDER",
-    /// A level does what no level can.
-    LevelAction = "LEVEL_ACTION",
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    /// Why a package is refused; `docs/workflow-checks.md` says of each what it means and how it is cured.
+    Code {
+        /// A file or folder cannot be read.
+        Folder = "FOLDER",
+        /// The text is no YAML, or says what the language does not know.
+        Yaml = "YAML",
+        /// A form is no JSON Schema.
+        Form = "FORM",
+        /// A form takes in another that it cannot.
+        FormReference = "FORM_REFERENCE",
+        /// A condition is no CEL expression.
+        Expression = "EXPRESSION",
+        /// A text is no template.
+        Template = "TEMPLATE",
+        /// An expression or a template uses a name that its place does not know.
+        UnknownName = "UNKNOWN_NAME",
+        /// A field is none of its form.
+        UnknownField = "UNKNOWN_FIELD",
+        /// A form is not in `forms/`.
+        UnknownForm = "UNKNOWN_FORM",
+        /// A state does not exist.
+        UnknownState = "UNKNOWN_STATE",
+        /// An action does not exist.
+        UnknownAction = "UNKNOWN_ACTION",
+        /// A role does not exist.
+        UnknownRole = "UNKNOWN_ROLE",
+        /// A clock does not exist.
+        UnknownClock = "UNKNOWN_CLOCK",
+        /// A template does not exist.
+        UnknownTemplate = "UNKNOWN_TEMPLATE",
+        /// A table does not exist.
+        UnknownTable = "UNKNOWN_TABLE",
+        /// A scenario counts on a calendar that the product does not bring.
+        UnknownCalendar = "UNKNOWN_CALENDAR",
+        /// A degree of importance does not exist.
+        UnknownImportance = "UNKNOWN_IMPORTANCE",
+        /// Not exactly one state is initial.
+        InitialState = "INITIAL_STATE",
+        /// A state is never reached.
+        UnreachableState = "UNREACHABLE_STATE",
+        /// A state from which no case can be closed.
+        NoEnd = "NO_END",
+        /// What must be a closed state is none.
+        HistoricalEnd = "HISTORICAL_END",
+        /// An action has a name of the system.
+        ReservedAction = "RESERVED_ACTION",
+        /// Nobody may do it.
+        NoRole = "NO_ROLE",
+        /// A guard without words for those whom it stops, or words without a guard.
+        Otherwise = "OTHERWISE",
+        /// A sentence before this one always comes first.
+        Overlap = "OVERLAP",
+        /// Who is kept from an action may do the same in another way.
+        SeparationOfDuties = "SEPARATION_OF_DUTIES",
+        /// A stage that is mandatory can be left out.
+        MandatoryStage = "MANDATORY_STAGE",
+        /// An overlay was written for something else.
+        OverlayBase = "OVERLAY_BASE",
+        /// A state of an overlay is none that it may have.
+        OverlayState = "OVERLAY_STATE",
+        /// A way of an overlay leads past the package.
+        OverlayWay = "OVERLAY_WAY",
+        /// An overlay makes something easier.
+        Loosened = "LOOSENED",
+        /// A text is not there in both languages.
+        Translation = "TRANSLATION",
+        /// A message would carry what a form calls confidential.
+        PersonalData = "PERSONAL_DATA",
+        /// A table cannot be read.
+        Table = "TABLE",
+        /// No row of a table holds for what may come in.
+        TableGap = "TABLE_GAP",
+        /// Several rows of a table hold for the same, and only one may.
+        TableOverlap = "TABLE_OVERLAP",
+        /// A row of a table that no case comes to.
+        TableRow = "TABLE_ROW",
+        /// A computed field is computed from itself.
+        ComputedCycle = "COMPUTED_CYCLE",
+        /// A clock has no target.
+        NoTarget = "NO_TARGET",
+        /// A clock never starts.
+        NeverStarts = "NEVER_STARTS",
+        /// A clock never stops.
+        NeverStops = "NEVER_STOPS",
+        /// A clock stands still where the entity itself must act.
+        Pause = "PAUSE",
+        /// A clock may stand still for ever.
+        EndlessPause = "ENDLESS_PAUSE",
+        /// A clock warns at something else than a share of its target.
+        Warning = "WARNING",
+        /// What can be done only for a time names a promise.
+        Window = "WINDOW",
+        /// The system shall do what is not its to do.
+        SystemAction = "SYSTEM_ACTION",
+        /// What the system tries when a child changes asks nothing about children.
+        ChildGuard = "CHILD_GUARD",
+        /// The system leads a case around for ever.
+        AutomaticCycle = "AUTOMATIC_CYCLE",
+        /// A ladder has no level that fires.
+        LadderWithoutEnd = "LADDER_WITHOUT_END",
+        /// The last to be told is nobody of the entity.
+        SafetyNet = "SAFETY_NET",
+        /// A level says not when it fires, or not whom it tells.
+        Level = "LEVEL",
+        /// A ladder has a level twice.
+        LevelTwice = "LEVEL_TWICE",
+        /// A reminder to the customer tells others too, or has no template of its own.
+        Reminder = "REMINDER",
+        /// A level does what no level can.
+        LevelAction = "LEVEL_ACTION",
     }
 }
 

@@ -7,6 +7,7 @@ mod case;
 mod catalog;
 mod check;
 mod children;
+mod codes;
 mod computed;
 mod decide;
 mod definition;

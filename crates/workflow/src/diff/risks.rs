@@ -1,59 +1,36 @@
 //! What would strand a case that runs on the old version if it went on with the new one.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use masar_domain::StateCategory;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::check::paths::{closure, forward};
+use crate::codes::codes;
 use crate::decide::OPEN;
 use crate::expression::Read;
 use crate::{ClockRule, Definition, Package, SYSTEM, State, Transition};
 
-/// One list for the codes and their names.
-macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $name:literal,)+) => {
-        /// Why a running case would not go on as it should; `docs/workflow-diff.md` says of each what to do.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-        pub enum RiskCode { $($(#[$doc])* #[serde(rename = $name)] $code,)+ }
-
-        impl RiskCode {
-            /// All codes.
-            pub const ALL: &'static [Self] = &[$(Self::$code),+];
-
-            /// Its name, which never changes.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$code => $name,)+ }
-            }
-        }
-    };
-}
-
 codes! {
-    /// Cases stand in a state that the new version does not have.
-    StateGone = "STATE_GONE",
-    /// A state is over in one version and not in the other.
-    StateEnds = "STATE_ENDS",
-    /// No way on from a state is open to a case of the old version.
-    NoWayOn = "NO_WAY_ON",
-    /// A guard reads what no case of the old version has.
-    GuardNeverHolds = "GUARD_NEVER_HOLDS",
-    /// A field that the old version does not ask for is required, and the form was filled in without it.
-    FieldMissing = "FIELD_MISSING",
-    /// A clock runs that the new version does not have.
-    ClockGone = "CLOCK_GONE",
-    /// A clock of the new version starts where running cases have been before.
-    ClockMissed = "CLOCK_MISSED",
-    /// What the system does when a clock runs out cannot be done any more.
-    BreachActionGone = "BREACH_ACTION_GONE",
-}
-
-impl fmt::Display for RiskCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    /// Why a running case would not go on as it should; `docs/workflow-diff.md` says of each what to do.
+    RiskCode {
+        /// Cases stand in a state that the new version does not have.
+        StateGone = "STATE_GONE",
+        /// A state is over in one version and not in the other.
+        StateEnds = "STATE_ENDS",
+        /// No way on from a state is open to a case of the old version.
+        NoWayOn = "NO_WAY_ON",
+        /// A guard reads what no case of the old version has.
+        GuardNeverHolds = "GUARD_NEVER_HOLDS",
+        /// A field that the old version does not ask for is required, and the form was filled in without it.
+        FieldMissing = "FIELD_MISSING",
+        /// A clock runs that the new version does not have.
+        ClockGone = "CLOCK_GONE",
+        /// A clock of the new version starts where running cases have been before.
+        ClockMissed = "CLOCK_MISSED",
+        /// What the system does when a clock runs out cannot be done any more.
+        BreachActionGone = "BREACH_ACTION_GONE",
     }
 }
 

@@ -144,7 +144,7 @@ fn every_age_falls_into_exactly_one_band() {
         let bands = "{hit: unique, inputs: {age: {of: \"form.score\", numbers: \"18..\", whole: true}}, gives: [band]}\n";
         source.workflow =
             source.workflow.replacen(rank, bands, 1).replacen("importance: table", "band: table", 1);
-        source.forms.get_mut("ask").map(|form| *form = form.replacen("table rank", "='x'", 1));
+        source.forms.insert("ask".into(), FORM.replacen("table rank", "='x'", 1));
         source.tables.insert("rank".into(), format!("age,band\n18..34,18-34\n35..55,35-55\n{last},56+\n"));
         Package::compile(&source).map_err(|error| match error {
             Error::Findings(findings) => findings.iter().map(|found| found.code).collect::<Vec<_>>(),
