@@ -12,6 +12,8 @@ use serde_json::Value;
 const PURE: [&str; 4] = ["masar-domain", "masar-worktime", "masar-clock", "masar-workflow"];
 /// What no pure member may stand on.
 const IMPURE: [&str; 7] = ["tokio", "sea-orm", "tonic", "lapin", "axum", "reqwest", "lettre"];
+/// What asks the machine for something, and so would keep calendars and clocks from being built for a browser (wasm32).
+const MACHINE: [&str; 7] = ["getrandom", "libc", "mio", "rand", "rustix", "socket2", "windows-sys"];
 /// Where each of ours stands: imports go from a higher floor to a lower one, and never sideways between services.
 const FLOORS: [(&str, u8); 9] = [
     ("masar-domain", 0),
@@ -97,6 +99,21 @@ fn imports_go_one_way() -> Result<()> {
             IMPURE.iter().filter(|impure| own.iter().any(|known| known == *impure)).collect();
         assert!(impure.is_empty(), "{name} is pure and may not know {impure:?}");
     }
+    Ok(())
+}
+
+/// Whoever computes due times in a browser can take these crates as they are.
+#[test]
+fn nothing_below_a_clock_asks_the_machine() -> Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let tree = ["tree", "-p", "masar-clock", "-e", "normal", "--prefix", "none", "--offline"];
+    let output = Command::new(cargo).args(tree).current_dir(root()).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout)?;
+    let below: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(below.contains(&"masar-worktime") && below.contains(&"jiff"), "{below:?}");
+    let machine: Vec<_> = MACHINE.iter().filter(|known| below.contains(known)).collect();
+    assert!(machine.is_empty(), "a clock may not stand on {machine:?}");
     Ok(())
 }
 

@@ -75,7 +75,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Stopped(Timestamp),
-    Cancelled,
+    Cancelled(Timestamp),
 }
 
 /// What a clock is doing. A breach is a fact beside it and no phase (T10).
@@ -175,6 +175,10 @@ impl Clock {
                 self.expect(&[Phase::Paused], "resumed")?;
                 self.end_pause(entry.at);
             }
+            Event::PauseEntered { from, to, reason, .. } => {
+                self.expect(OPEN, "paused for a time before")?;
+                self.enter_pause(Pause { from: *from, to: Some(*to), reason: reason.clone() }, entry.at)?;
+            }
             Event::Retargeted { target, not_after, .. } => {
                 self.expect(OPEN, "retargeted")?;
                 self.retarget(*target);
@@ -199,9 +203,22 @@ impl Clock {
             Event::Cancelled { .. } => {
                 self.expect(OPEN, "cancelled")?;
                 self.end_pause(entry.at);
-                self.end = Some(End::Cancelled);
+                self.end = Some(End::Cancelled(entry.at));
             }
         }
+        Ok(())
+    }
+
+    /// A pause that is over and was not entered when it began: it lies within the life of the clock, beside the others.
+    fn enter_pause(&mut self, pause: Pause, now: Timestamp) -> Result<(), Error> {
+        let until = pause.to.unwrap_or(now);
+        let span = self.started_at <= pause.from && pause.from < until && until <= now;
+        let free = |other: &Pause| until <= other.from || other.to.is_some_and(|end| end <= pause.from);
+        if !span || !self.pauses.iter().all(free) {
+            return Err(Error::PauseSpan { started_at: self.started_at, now });
+        }
+        let place = self.pauses.partition_point(|other| other.from < pause.from);
+        self.pauses.insert(place, pause);
         Ok(())
     }
 
@@ -250,7 +267,7 @@ impl Clock {
     pub fn phase(&self) -> Phase {
         match self.end {
             Some(End::Stopped(_)) => Phase::Stopped,
-            Some(End::Cancelled) => Phase::Cancelled,
+            Some(End::Cancelled(_)) => Phase::Cancelled,
             None if self.pauses.last().is_some_and(|pause| pause.to.is_none()) => Phase::Paused,
             None => Phase::Running,
         }
@@ -261,7 +278,16 @@ impl Clock {
     pub fn stopped_at(&self) -> Option<Timestamp> {
         match self.end {
             Some(End::Stopped(at)) => Some(at),
-            Some(End::Cancelled) | None => None,
+            Some(End::Cancelled(_)) | None => None,
+        }
+    }
+
+    /// When it was stopped or cancelled.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self.end {
+            Some(End::Stopped(at) | End::Cancelled(at)) => Some(at),
+            None => None,
         }
     }
 }
@@ -276,6 +302,7 @@ fn cause(event: &Event) -> BreachCause {
         Event::Started { .. }
         | Event::Paused { .. }
         | Event::Resumed
+        | Event::PauseEntered { .. }
         | Event::Extended { .. }
         | Event::MarkFired { .. }
         | Event::Stopped { .. }

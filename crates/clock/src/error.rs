@@ -26,6 +26,16 @@ pub enum Error {
         /// What was to happen to it.
         wanted: &'static str,
     },
+    /// A pause that is entered later lies where it can have been.
+    #[error(
+        "a pause that is entered later begins at {started_at} or after, has ended by {now}, and overlaps no other: correct its times"
+    )]
+    PauseSpan {
+        /// When the clock was started.
+        started_at: Timestamp,
+        /// When the pause was entered.
+        now: Timestamp,
+    },
     /// An extension counts in the unit of its target (T9).
     #[error("an extension counts in the unit of the target: give it in the same unit")]
     ExtensionUnit,

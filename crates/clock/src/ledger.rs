@@ -42,6 +42,17 @@ pub enum Event {
     },
     /// It counts again.
     Resumed,
+    /// A pause that nobody entered when it began (T8): it counts from when it was, and undoes no breach (T10).
+    PauseEntered {
+        /// When it began.
+        from: Timestamp,
+        /// When it ended, before this entry.
+        to: Timestamp,
+        /// Why.
+        reason: String,
+        /// Who entered it.
+        entered_by: String,
+    },
     /// Importance, service or agreement changed; what was used and paused is kept (T6).
     Retargeted {
         /// How long it may take now, from the same start.
@@ -92,6 +103,9 @@ impl fmt::Display for Event {
             }
             Self::Paused { reason } => write!(f, "paused: {reason}"),
             Self::Resumed => f.write_str("resumed"),
+            Self::PauseEntered { from, to, reason, entered_by } => {
+                write!(f, "paused from {from} to {to}, entered later by {entered_by}: {reason}")
+            }
             Self::Retargeted { target, not_after, cause } => {
                 write!(f, "retargeted to {target}{}: {cause}", planned(*not_after))
             }

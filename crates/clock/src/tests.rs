@@ -5,6 +5,10 @@ use masar_worktime::{Calendar, CalendarSpec, Target};
 
 use crate::{Breach, BreachCause, CalendarRef, Clock, Entry, Error, Event, Mark, Pause, Verdict};
 
+mod attribution;
+mod evidence;
+mod explain;
+mod judgement;
 mod marks;
 mod oracle;
 mod republish;
@@ -42,6 +46,12 @@ fn planned(when: &str, amount: &str, not_after: Option<&str>) -> Entry {
 
 fn paused(when: &str) -> Entry {
     Entry { at: at(when), event: Event::Paused { reason: "awaiting_customer".into() } }
+}
+
+/// A pause that the director entered later.
+fn entered(when: &str, from: &str, to: &str) -> Entry {
+    let (reason, entered_by) = ("awaiting_customer".into(), "director".into());
+    Entry { at: at(when), event: Event::PauseEntered { from: at(from), to: at(to), reason, entered_by } }
 }
 
 fn resumed(when: &str) -> Entry {
@@ -266,7 +276,12 @@ fn what_cannot_happen_is_refused() {
     let (start, early, late) =
         ("2026-11-15T08:00:00+03:00", "2026-11-15T07:00:00+03:00", "2026-11-16T08:00:00+03:00");
     let phase = |phase, wanted| Error::Phase { phase, wanted };
-    let cases: [(Vec<Entry>, Error); 13] = [
+    let span = Error::PauseSpan { started_at: at(start), now: at(late) };
+    let cases: [(Vec<Entry>, Error); 17] = [
+        (vec![started(start, "2 bd"), entered(late, early, late)], span.clone()),
+        (vec![started(start, "2 bd"), entered(late, start, "2026-11-16T08:00:01+03:00")], span.clone()),
+        (vec![started(start, "2 bd"), entered(late, late, late)], span.clone()),
+        (vec![started(start, "2 bd"), paused("2026-11-15T12:00:00+03:00"), entered(late, start, late)], span),
         (vec![], Error::Start),
         (vec![resumed(start)], Error::Start),
         (vec![started(start, "2 bd"), started(late, "2 bd")], Error::Start),
@@ -307,6 +322,7 @@ fn a_ledger_reads_back_from_its_stored_form() {
         retargeted("2026-11-15T11:00:00+03:00", "5 bd"),
         extended("2026-11-16T08:00:00+03:00", "1 bd"),
         moved("2026-11-16T09:00:00+03:00"),
+        entered("2026-11-16T09:30:00+03:00", "2026-11-15T11:00:00+03:00", "2026-11-15T12:00:00+03:00"),
         fired("2026-11-16T10:00:00+03:00", "breach + 2 bd"),
         stopped("2026-11-17T08:00:00+03:00"),
         Entry { at: at("2026-11-17T08:00:00+03:00"), event: Event::Cancelled { reason: "withdrawn".into() } },
@@ -328,6 +344,10 @@ fn a_line_of_the_ledger_can_be_read_aloud() {
             "extended by 1 business_day, granted by director: three bodies answer",
         ),
         (moved("2026-11-16T08:00:00+03:00"), "moved to qa-gov-default version 2"),
+        (
+            entered("2026-11-17T08:00:00+03:00", "2026-11-15T11:00:00Z", "2026-11-15T12:00:00Z"),
+            "paused from 2026-11-15T11:00:00Z to 2026-11-15T12:00:00Z, entered later by director: awaiting_customer",
+        ),
     ] {
         assert_eq!(entry.event.to_string(), words);
     }

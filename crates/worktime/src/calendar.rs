@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::spec::{CalendarSpec, Hours};
+use crate::spec::{CalendarSpec, Day, Hours};
 use crate::{Error, Target, Unit};
 
 /// A calendar ready for questions; each costs one or two binary searches.
@@ -61,10 +61,8 @@ impl Calendar {
             tentative: Vec::new(),
             zone,
         };
-        let mut date = spec.covers.from;
-        while date <= spec.covers.to {
-            calendar.add_day(spec, date);
-            date = next(date);
+        for date in spec.dates() {
+            calendar.add_day(spec.day(date));
         }
         if calendar.intervals.is_empty() {
             return Err(Error::NeverOpen(spec.name.clone()));
@@ -72,23 +70,11 @@ impl Calendar {
         Ok(calendar)
     }
 
-    fn add_day(&mut self, spec: &CalendarSpec, date: Date) {
-        let ordinary = spec.week.hours(date.weekday());
-        if ordinary.is_empty() {
-            return;
+    fn add_day(&mut self, day: Day<'_>) {
+        if day.tentative {
+            self.tentative.push((local(&self.zone, day.date, 0), local(&self.zone, next(day.date), 0)));
         }
-        let holidays = spec.holidays.iter().filter(|holiday| holiday.when.names(date));
-        // An announced holiday closes the day whatever becomes of a tentative one.
-        let holiday = holidays.min_by_key(|holiday| holiday.tentative);
-        let overlay = spec.overlays.iter().rev().find(|overlay| overlay.range().contains(date));
-        let tentative = holiday
-            .map_or_else(|| overlay.is_some_and(|overlay| overlay.tentative), |holiday| holiday.tentative);
-        if tentative {
-            self.tentative.push((local(&self.zone, date, 0), local(&self.zone, next(date), 0)));
-        }
-        if holiday.is_none() {
-            self.open_day(date, overlay.map_or(ordinary, |overlay| &overlay.hours));
-        }
+        self.open_day(day.date, day.hours);
     }
 
     fn open_day(&mut self, date: Date, hours: &[Hours]) {

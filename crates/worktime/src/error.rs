@@ -13,11 +13,31 @@ pub enum Error {
     Hours(String),
     /// A field that says nothing.
     #[error(
-        "`{field}` is empty: give the calendar a name, a version from 1, and a label in Arabic and English"
+        "`{field}` is empty: give the calendar a name, a version from 1, a label in Arabic and English, a time zone, the dates that it covers and its week"
     )]
     Missing {
         /// Where in the calendar.
         field: &'static str,
+    },
+    /// A calendar that is based on one that is not known.
+    #[error(
+        "it is based on {name} version {version}, which is not known: publish that first, or name another version"
+    )]
+    Base {
+        /// Name of the calendar on which it is based.
+        name: String,
+        /// Its version.
+        version: u32,
+    },
+    /// A calendar that covers days that the one on which it is based does not.
+    #[error(
+        "`covers`: the calendar on which it is based says nothing before {from} and after {to}: stay within"
+    )]
+    Reach {
+        /// The first date of the other.
+        from: Date,
+        /// Its last date.
+        to: Date,
     },
     /// Intervals of one day that overlap or are out of order.
     #[error("`{field}`: the intervals of a day must be in order and must not overlap")]

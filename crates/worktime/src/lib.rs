@@ -4,6 +4,7 @@
 //! are three kinds of [`Target`] (T1).
 
 mod calendar;
+mod derived;
 mod error;
 mod spec;
 mod target;
@@ -11,8 +12,9 @@ mod target;
 mod tests;
 
 pub use calendar::{Calendar, WorkingDay};
+pub use derived::{Base, CalendarFile, Shelf, published};
 pub use error::Error;
-pub use spec::{CalendarSpec, DateRange, Holiday, HolidayRule, Hours, Overlay, Week};
+pub use spec::{CalendarSpec, DateRange, Day, Holiday, HolidayRule, Hours, Overlay, Week};
 pub use target::{Target, Unit};
 
 /// Name and text of the calendars that the product brings.

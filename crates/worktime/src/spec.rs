@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 use masar_domain::BiText;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,19 @@ pub struct DateRange {
     pub from: Date,
     /// Last date.
     pub to: Date,
+}
+
+/// What a calendar says of a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day<'a> {
+    /// The date.
+    pub date: Date,
+    /// When it is open; empty on a day off.
+    pub hours: &'a [Hours],
+    /// The holiday or overlay that makes it another day than the week says.
+    pub why: Option<&'a BiText>,
+    /// True while what makes it another day is not announced.
+    pub tentative: bool,
 }
 
 /// Opening hours of one day of the week; a day without any is not a working day.
@@ -121,7 +135,9 @@ pub struct Hours {
 }
 
 impl Week {
-    pub(crate) fn hours(&self, day: Weekday) -> &[Hours] {
+    /// The hours of a day of the week.
+    #[must_use]
+    pub fn hours(&self, day: Weekday) -> &[Hours] {
         match day {
             Weekday::Sunday => &self.sunday,
             Weekday::Monday => &self.monday,
@@ -163,6 +179,33 @@ impl HolidayRule {
 }
 
 impl CalendarSpec {
+    /// What the calendar says of a date. A day of the week without hours is never a working day.
+    #[must_use]
+    pub fn day(&self, date: Date) -> Day<'_> {
+        let ordinary = self.week.hours(date.weekday());
+        let mut day = Day { date, hours: ordinary, why: None, tentative: false };
+        if ordinary.is_empty() {
+            return day;
+        }
+        let holidays = self.holidays.iter().filter(|holiday| holiday.when.names(date));
+        // An announced holiday closes the day whatever becomes of a tentative one.
+        let holiday = holidays.min_by_key(|holiday| holiday.tentative);
+        let overlay = self.overlays.iter().rev().find(|overlay| overlay.range().contains(date));
+        if let Some(holiday) = holiday {
+            day = Day { hours: &[], why: Some(&holiday.label), tentative: holiday.tentative, ..day };
+        } else if let Some(overlay) = overlay {
+            let (hours, tentative) = (overlay.hours.as_slice(), overlay.tentative);
+            day = Day { hours, why: Some(&overlay.label), tentative, ..day };
+        }
+        day
+    }
+
+    /// Every date that the calendar covers, in order.
+    pub fn dates(&self) -> impl Iterator<Item = Date> + use<> {
+        let last = self.covers.to;
+        self.covers.from.series(1.day()).take_while(move |date| *date <= last)
+    }
+
     /// Checks what the types cannot: what must not be empty, ranges, rules and the order of intervals.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use masar_domain::BiText;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -62,6 +63,46 @@ impl Target {
     pub const fn elapsed_seconds(seconds: u32) -> Self {
         Self { unit: Unit::Elapsed, amount: seconds }
     }
+
+    /// As people say it: `10 working days`, `10 أيام عمل`.
+    #[must_use]
+    pub fn in_words(self) -> BiText {
+        let (word, number) = self.counted();
+        let (noun, working) = match word.strip_prefix("business_") {
+            Some(noun) => (noun, true),
+            None => (word, false),
+        };
+        let (one, two, few, many) = match noun {
+            "day" => ("يوم", if working { "يوما" } else { "يومان" }, "أيام", "يومًا"),
+            "hour" => ("ساعة", if working { "ساعتا" } else { "ساعتان" }, "ساعات", "ساعة"),
+            "minute" => ("دقيقة", if working { "دقيقتا" } else { "دقيقتان" }, "دقائق", "دقيقة"),
+            _ => ("ثانية", if working { "ثانيتا" } else { "ثانيتان" }, "ثوانٍ", "ثانية"),
+        };
+        let ar = match (number, number % 100) {
+            (1, _) => one.to_owned(),
+            (2, _) => two.to_owned(),
+            (_, 3..=10) => format!("{number} {few}"),
+            // A noun that another follows ends as it does alone.
+            (..) => format!("{number} {}", if working { one } else { many }),
+        };
+        let (of_work, work, plural) =
+            (if working { " عمل" } else { "" }, if working { "working " } else { "" }, plural(number));
+        BiText::new(format!("{ar}{of_work}"), format!("{number} {work}{noun}{plural}"))
+    }
+
+    /// The largest unit of the text form that fits, and how many of it.
+    fn counted(self) -> (&'static str, u32) {
+        let fits = |&&(_, unit, length): &&(&str, Unit, u32)| {
+            unit == self.unit && self.amount.is_multiple_of(length)
+        };
+        // Each unit's last row has length 1, so one always fits.
+        let (word, _, length) = UNITS.iter().find(fits).copied().unwrap_or(("second", self.unit, 1));
+        (word, self.amount / length)
+    }
+}
+
+const fn plural(number: u32) -> &'static str {
+    if number == 1 { "" } else { "s" }
 }
 
 impl FromStr for Target {
@@ -84,14 +125,8 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |&&(_, unit, length): &&(&str, Unit, u32)| {
-            unit == self.unit && self.amount.is_multiple_of(length)
-        };
-        // Each unit's last row has length 1, so one always fits.
-        let (word, _, length) = UNITS.iter().find(fits).copied().unwrap_or(("second", self.unit, 1));
-        let number = self.amount / length;
-        let plural = if number == 1 { "" } else { "s" };
-        write!(f, "{number} {word}{plural}")
+        let (word, number) = self.counted();
+        write!(f, "{number} {word}{}", plural(number))
     }
 }
 
@@ -127,6 +162,21 @@ mod tests {
             ("1 bd", Target::business_days(1)),
         ] {
             assert_eq!(text.parse(), Ok(target), "{text}");
+        }
+    }
+
+    #[test]
+    fn is_said_as_people_say_it() {
+        for (target, ar, en) in [
+            (Target::business_days(1), "يوم عمل", "1 working day"),
+            (Target::business_days(2), "يوما عمل", "2 working days"),
+            (Target::business_days(10), "10 أيام عمل", "10 working days"),
+            (Target::business_days(15), "15 يوم عمل", "15 working days"),
+            (Target::business_seconds(14_400), "4 ساعات عمل", "4 working hours"),
+            (Target::elapsed_seconds(900), "15 دقيقة", "15 minutes"),
+            (Target::elapsed_seconds(7_776_000), "90 يومًا", "90 days"),
+        ] {
+            assert_eq!(target.in_words(), BiText::new(ar, en));
         }
     }
 

@@ -4,6 +4,7 @@ use crate::{Calendar, CalendarSpec, Error, Target};
 use jiff::civil::{Date, Weekday, date};
 use jiff::{SignedDuration, Timestamp};
 
+mod derived;
 mod oracle;
 mod samples;
 

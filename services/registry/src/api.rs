@@ -6,7 +6,7 @@ use masar_proto::registry::v1::{
     GetEntityRequest, ListPeopleRequest, ListPeopleResponse, ListServicesRequest, ListServicesResponse,
     LoadRequest, LoadResponse, PublishCalendarRequest, PublishCalendarResponse,
 };
-use masar_runtime::caller;
+use masar_runtime::{Caller, caller};
 use tonic::{Request, Response, Status};
 
 use crate::{Error, Registry, Seed};
@@ -60,8 +60,8 @@ impl RegistryService for Api {
         &self,
         request: Request<PublishCalendarRequest>,
     ) -> Result<Response<PublishCalendarResponse>, Status> {
-        let tenant = caller(&request)?.tenant;
-        let change = self.0.publish_calendar(&tenant.0, request.into_inner().yaml).await?;
+        let Caller { identity, tenant } = caller(&request)?;
+        let change = self.0.publish_calendar(&tenant.0, &identity.subject, request.into_inner().yaml).await?;
         Ok(Response::new(PublishCalendarResponse { version: change.version }))
     }
 }

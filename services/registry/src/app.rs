@@ -43,16 +43,16 @@ impl Registry {
         self.change(seed.code(), |stored, now| seed.publish(stored, now)).await
     }
 
-    /// Publishes a version of a calendar (T7).
+    /// Publishes a version of a calendar, in the name of somebody (T7).
     ///
     /// # Errors
     /// `UnknownEntity`, what is wrong with the calendar, or what the database says.
-    pub async fn publish_calendar(&self, tenant: &str, yaml: String) -> Result<Change, Error> {
+    pub async fn publish_calendar(&self, tenant: &str, by: &str, yaml: String) -> Result<Change, Error> {
         let text = CalendarText::read(yaml)?;
         let publish = |stored: Option<&RegistryChanged>, now| {
             let stored = stored.ok_or_else(|| Error::UnknownEntity(tenant.to_owned()))?;
             let mut calendars = Calendars::published(Some(stored))?;
-            calendars.add(&text, now).map_err(|problem| Error::finding("yaml", problem))?;
+            calendars.add(&text, by, now).map_err(|problem| Error::finding("yaml", problem))?;
             Ok(RegistryChanged { calendars: calendars.into_messages(), ..stored.clone() })
         };
         self.change(tenant, publish).await

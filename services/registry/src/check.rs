@@ -156,8 +156,8 @@ impl Check<'_> {
 
     fn calendars(&mut self, mut calendars: Calendars, now: Timestamp) -> Result<Calendars, Error> {
         for text in &self.seed.calendars {
-            if let Err(problem) = calendars.add(text, now) {
-                self.find(&format!("calendars[{}]", text.spec.name), problem);
+            if let Err(problem) = calendars.add(text, "", now) {
+                self.find(&format!("calendars[{}]", text.file.name), problem);
             }
         }
         let entity = &self.seed.entity;

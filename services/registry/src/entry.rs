@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use masar_domain::{BiText, Language, Role};
-use masar_worktime::CalendarSpec;
+use masar_worktime::CalendarFile;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -23,7 +23,7 @@ pub(crate) struct EntityFile {
     pub default_calendar: String,
     /// Calendars of the entity besides those that the product brings.
     #[serde(default)]
-    pub calendars: Vec<FileOr<CalendarSpec>>,
+    pub calendars: Vec<FileOr<CalendarFile>>,
     pub departments: Vec<DepartmentEntry>,
     /// The people, or the name of a CSV file with them.
     pub people: FileOr<Vec<PersonEntry>>,

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use masar_worktime::CalendarSpec;
+use masar_worktime::CalendarFile;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
@@ -19,7 +20,7 @@ pub struct Seed {
 /// A calendar with the text that it was read from.
 #[derive(Debug, Clone)]
 pub(crate) struct CalendarText {
-    pub spec: CalendarSpec,
+    pub file: CalendarFile,
     pub yaml: String,
 }
 
@@ -58,7 +59,7 @@ impl Seed {
             FileOr::File(name) => people_of(name, &read("people", name)?)?,
         };
         let calendars = entity.calendars.iter().map(|calendar| match calendar {
-            FileOr::Here(spec) => CalendarText::write(spec.clone()),
+            FileOr::Here(file) => CalendarText::write(file.clone()),
             FileOr::File(name) => CalendarText::read(read("calendars", name)?)
                 .map_err(|error| Error::finding("calendars", format!("{name}: {error}"))),
         });
@@ -69,13 +70,16 @@ impl Seed {
 impl CalendarText {
     /// The calendar of a YAML text.
     pub(crate) fn read(yaml: String) -> Result<Self, Error> {
-        Ok(Self { spec: from_yaml(&yaml)?, yaml })
+        Ok(Self { file: from_yaml(&yaml)?, yaml })
     }
 
-    fn write(spec: CalendarSpec) -> Result<Self, Error> {
-        let yaml = serde_saphyr::to_string(&spec).map_err(|error| Error::Text(error.to_string()))?;
-        Ok(Self { spec, yaml })
+    pub(crate) fn write(file: CalendarFile) -> Result<Self, Error> {
+        Ok(Self { yaml: to_yaml(&file)?, file })
     }
+}
+
+pub(crate) fn to_yaml(calendar: &impl Serialize) -> Result<String, Error> {
+    serde_saphyr::to_string(calendar).map_err(|error| Error::Text(error.to_string()))
 }
 
 /// The files of entities: those named, and the `.yaml` files of the folders named, in order.

@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use masar_clock::{Clock as Folded, Entry, Event as ClockEvent};
+use masar_clock::{Entry, Event as ClockEvent};
 use masar_domain::Importance;
 use masar_proto::common::v1::{Importance as ImportanceCode, PageResponse};
 use masar_proto::events::v1::Calendar as CalendarText;
 use masar_proto::sla::v1 as api;
 use masar_proto::sla::v1::sla_service_server::SlaService;
-use masar_proto::{json, time};
+use masar_proto::time;
 use masar_runtime::{caller, refuse};
 use masar_store::Store;
 use masar_store::time::from_db;
@@ -19,10 +19,15 @@ use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::app::{Compiled, Error, Keeper, Promises, state};
+use crate::app::{Error, Keeper, Promises, state};
 use crate::calendars::SHIPPED;
 use crate::store::clock::{self, Model};
-use crate::store::list;
+use crate::store::{child, evidence, list};
+use whole::Whole;
+
+mod impact;
+mod pause;
+mod whole;
 
 pub(crate) struct Api {
     pub(crate) store: Store,
@@ -55,10 +60,28 @@ impl SlaService for Api {
         if rows.is_empty() {
             return Err(refuse::not_found("case with clocks", &key));
         }
+        let children = child::of_case(&self.store, rows[0].case_id).await.map_err(stored)?;
+        let of_children = clock::of_cases(&self.store, &tenant, children).await.map_err(stored)?;
         let calendars = self.promises.calendars(&tenant);
-        let whole = |row| Ok(api::Clock { ledger: ledger(row, &calendars)?, ..encode(row)? });
-        let clocks = rows.iter().map(whole).collect::<Result<_, Status>>()?;
-        Ok(Response::new(api::GetCaseClocksResponse { clocks }))
+        let (promises, catalog, now) = (&*self.promises, &*self.catalog, self.keeper.clock.now());
+        let whole = Whole { calendars: &calendars, promises, catalog, now };
+        let provider = whole.provider(&of_children)?;
+        let clocks = rows.iter().map(|row| whole.clock(row, &provider)).collect::<Result<_, _>>()?;
+        let side_by_side = of_children.iter().map(|row| whole.clock(row, &[])).collect::<Result<_, _>>()?;
+        let resolutions = whole.resolutions(&rows)?;
+        let seen = evidence::of_case(&self.store, rows[0].case_id).await.map_err(stored)?;
+        let evidence = seen.iter().map(whole::evidence).collect();
+        let of_children = side_by_side;
+        Ok(Response::new(api::GetCaseClocksResponse { clocks, of_children, resolutions, evidence }))
+    }
+
+    async fn enter_pause(
+        &self,
+        request: Request<api::EnterPauseRequest>,
+    ) -> Result<Response<api::EnterPauseResponse>, Status> {
+        let caller = caller(&request)?;
+        let (clock, was_due_at) = self.pause(&caller, &request.into_inner()).await?;
+        Ok(Response::new(api::EnterPauseResponse { clock: Some(clock), was_due_at: Some(was_due_at) }))
     }
 
     async fn preview_due(
@@ -111,6 +134,31 @@ impl SlaService for Api {
         Ok(Response::new(Box::pin(changes.take_until(self.doors.clone().cancelled_owned()))))
     }
 
+    async fn list_evidence_counts(
+        &self,
+        request: Request<api::ListEvidenceCountsRequest>,
+    ) -> Result<Response<api::ListEvidenceCountsResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let within = request.into_inner().within.unwrap_or_default();
+        let counted = evidence::count(&self.store, &tenant, within).await.map_err(stored)?;
+        let counts = counted.into_iter().map(|(department, pattern, times)| api::EvidenceCount {
+            department,
+            pattern,
+            times: times.unsigned_abs(),
+        });
+        Ok(Response::new(api::ListEvidenceCountsResponse { counts: counts.collect() }))
+    }
+
+    type PreviewCalendarStream = impact::Impacts;
+
+    async fn preview_calendar(
+        &self,
+        request: Request<api::PreviewCalendarRequest>,
+    ) -> Result<Response<Self::PreviewCalendarStream>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        Ok(Response::new(self.impact(tenant, &request.get_ref().yaml)?))
+    }
+
     async fn list_calendars(
         &self,
         request: Request<api::ListCalendarsRequest>,
@@ -123,7 +171,7 @@ impl SlaService for Api {
                 name: (*name).to_owned(),
                 version,
                 yaml: (*yaml).to_owned(),
-                published_at: None,
+                ..CalendarText::default()
             })
         });
         let own = self.promises.entity(&tenant).map(|entity| entity.calendars.clone()).unwrap_or_default();
@@ -177,29 +225,10 @@ fn encode(row: &Model) -> Result<api::Clock, Status> {
         queue: row.queue.clone(),
         policy: row.policy.clone(),
         fired: fired.collect(),
-        ledger: Vec::new(),
         next_mark: row.next_mark.clone().unwrap_or_default(),
         next_mark_at: row.next_at.map(|at| time::to_proto(from_db(at))),
+        ..api::Clock::default()
     })
-}
-
-/// Every entry with the due time that held after it: so the ledger says what each change moved, and from when to when.
-fn ledger(row: &Model, calendars: &Compiled) -> Result<Vec<api::LedgerEntry>, Status> {
-    let unreadable = |error: masar_clock::Error| refuse::internal(&error);
-    let mut clock: Option<Folded> = None;
-    let line = |(number, entry): (u32, Entry)| {
-        let after = match &clock {
-            Some(before) => before.after(&entry, calendars),
-            None => Folded::fold(std::slice::from_ref(&entry), calendars),
-        };
-        let after = clock.insert(after.map_err(unreadable)?);
-        let due_at = Some(time::to_proto(after.due_at(calendars).map_err(unreadable)?));
-        let kept = serde_json::to_value(&entry).map_err(|error| refuse::internal(&error))?;
-        let event = kept["event"].as_str().unwrap_or_default().to_owned();
-        let (at, text) = (Some(time::to_proto(entry.at)), entry.event.to_string());
-        Ok(api::LedgerEntry { number, at, event, text, due_at, entry: Some(json::to_struct(&kept)) })
-    };
-    (1..).zip(entries(row)?).map(line).collect()
 }
 
 fn at_risk(row: &Model, mark: Option<String>, at: jiff::Timestamp) -> Result<api::AtRisk, Status> {

@@ -1,18 +1,21 @@
 //! Follows the cases and what people were told: that says what happens to which clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
-use masar_proto::events::v1::{CaseChanged, MessageTold, RegistryChanged, TaskChanged, effect::Effect};
+use masar_proto::events::v1::{
+    CaseChanged, ChildChanged, MessageTold, RegistryChanged, TaskChanged, effect::Effect,
+};
 use masar_proto::{kinds, time};
+use masar_store::time::to_db;
 use masar_store::{Transaction, tell};
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Changed, ENTITIES, Error, Keeper, Session};
-use crate::store::{clock, told};
+use crate::app::{Changed, ENTITIES, Error, Handed, Keeper, Session, bursts};
+use crate::store::{child, clock, evidence, handover, told};
 
 pub(crate) struct Hear {
     pub(crate) keeper: Arc<Keeper>,
@@ -25,7 +28,11 @@ impl Handler for Hear {
     fn hears(&self, event: &Event) -> bool {
         matches!(
             event.kind.as_str(),
-            kinds::REGISTRY_CHANGED | kinds::CASE_OPENED | kinds::CASE_CHANGED | kinds::MESSAGE_TOLD
+            kinds::REGISTRY_CHANGED
+                | kinds::CASE_OPENED
+                | kinds::CASE_CHANGED
+                | kinds::CASE_CHILD_CHANGED
+                | kinds::MESSAGE_TOLD
         ) || event.kind.starts_with("task.")
     }
 
@@ -36,6 +43,7 @@ impl Handler for Hear {
             tell(tx, ENTITIES, &changed.tenant).await?;
             self.keeper.promises.hear(changed).map_err(BusError::Unusable)?;
         }
+        child::keep(tx, children(events)?).await?;
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
         let early = told::take(tx, &cases, self.keeper.clock.now()).await?;
         let rows = clock::lock(tx, cases).await?;
@@ -43,6 +51,11 @@ impl Handler for Hear {
         for event in events {
             event.cause(NAME, || follow(&mut session, event))?;
         }
+        let handed = handed(events)?;
+        let handovers = handed.iter().map(|handed| handed.handover.clone()).collect();
+        let remembered = handover::keep(tx, handovers, self.keeper.clock.now()).await?;
+        let bursts = bursts(&self.keeper.promises, &handed, &remembered).map_err(unusable)?;
+        evidence::keep(tx, bursts).await?;
         let changed = session.save(tx).await.map_err(unusable)?;
         self.pending().extend(changed);
         Ok(())
@@ -84,6 +97,33 @@ fn follow(session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
         }
         _ => Ok(()),
     }
+}
+
+/// The children that events tell of, each once.
+fn children(events: &[Event]) -> Result<Vec<child::Model>, BusError> {
+    let mut children = BTreeMap::new();
+    for event in events.iter().filter(|event| event.kind == kinds::CASE_CHILD_CHANGED) {
+        let changed = event.decode::<ChildChanged>()?;
+        let id = |text: &str| text.parse::<Uuid>().map_err(|_| event.unreadable("it names no case"));
+        children.insert(id(&changed.child_case_id)?, id(&changed.case_id)?);
+    }
+    let child = |(child_case_id, case_id)| child::Model { child_case_id, case_id };
+    Ok(children.into_iter().map(child).collect())
+}
+
+/// The cases that were given to another person or queue.
+fn handed(events: &[Event]) -> Result<Vec<Handed>, BusError> {
+    let given = events
+        .iter()
+        .filter(|event| matches!(event.kind.as_str(), kinds::TASK_ASSIGNED | kinds::TASK_REROUTED));
+    let handed = given.map(|event| {
+        let task = event.decode::<TaskChanged>()?;
+        let case_id = task.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;
+        let at = time::from_proto(task.at.as_ref()).unwrap_or(event.time);
+        let handover = handover::Model { case_id, version: task.version.cast_signed(), at: to_db(at) };
+        Ok(Handed { tenant: task.tenant, department: task.department, handover })
+    });
+    handed.collect()
 }
 
 fn unusable(error: Error) -> BusError {

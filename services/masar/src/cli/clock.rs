@@ -5,9 +5,13 @@ use std::fmt::Write;
 use anyhow::Result;
 use clap::Subcommand;
 use jiff::Timestamp;
+use masar_domain::Language;
 use masar_proto::common::v1::{PageRequest, TimeRange};
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
-use masar_proto::sla::v1::{Clock, GetCaseClocksRequest, ListClocksRequest, PreviewDueRequest};
+use masar_proto::sla::v1::{
+    Attribution, Clock, EnterPauseRequest, GetCaseClocksRequest, Judgement, ListClocksRequest,
+    PreviewDueRequest,
+};
 use masar_proto::time;
 
 use super::client::{connect, refused};
@@ -42,10 +46,30 @@ pub(crate) enum Command {
         #[arg(long, default_value = "")]
         page: String,
     },
-    /// Every clock of a case, with its ledger.
+    /// Every clock of a case and of what others were asked for it: ledgers, what they mean, and whose time it was.
     Show {
         /// Reference or id.
         case: String,
+        /// The language of the sentences: `ar` or `en`.
+        #[arg(long, default_value_t = Language::En)]
+        language: Language,
+    },
+    /// Enter a pause that nobody entered when it began: the clock is computed anew, a breach stays.
+    Pause {
+        /// Reference or id of the case.
+        case: String,
+        /// Code of the clock, such as response.
+        #[arg(long)]
+        clock: String,
+        /// When it began to stand still, with its offset: `2026-11-15T10:00:00+03:00`.
+        #[arg(long)]
+        from: Timestamp,
+        /// When it counted again; before now.
+        #[arg(long)]
+        to: Timestamp,
+        /// The waiting state that the case should have been in.
+        #[arg(long, default_value = "awaiting_customer")]
+        reason: String,
     },
     /// When something would be due, on the entity's calendar.
     Preview {
@@ -73,21 +97,18 @@ pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
             let due = Some(TimeRange { from: due_from.map(time::to_proto), to: due_to.map(time::to_proto) });
             list(client, ListClocksRequest { page, phase, due, queue, clock }).await
         }
-        Command::Show { case } => {
-            let request = GetCaseClocksRequest { case };
-            let found =
-                client.get_case_clocks(request).await.map_err(|status| refused(&status))?.into_inner();
-            let mut text = clocks(&found.clocks);
-            for clock in &found.clocks {
-                let name = clock.state.as_ref().map(|state| format!("{} run {}", state.clock, state.run));
-                let rows = clock.ledger.iter().map(|entry| {
-                    let (at, due) = (local(entry.at.as_ref()), local(entry.due_at.as_ref()));
-                    [entry.number.to_string(), at, entry.text.clone(), due]
-                });
-                let ledger = table(["", "at", "entry", "then due"], rows);
-                text += &format!("\n{}\n{ledger}", name.unwrap_or_default());
-            }
-            Answer::of(&found, "masar.sla.v1.GetCaseClocksResponse", text)
+        Command::Show { case, language } => show(client, case, language).await,
+        Command::Pause { case, clock, from, to, reason } => {
+            let (from, to) = (Some(time::to_proto(from)), Some(time::to_proto(to)));
+            let request = EnterPauseRequest { case, clock, from, to, reason };
+            let found = client.enter_pause(request).await.map_err(|status| refused(&status))?.into_inner();
+            let state = found.clock.as_ref().and_then(|clock| clock.state.clone()).unwrap_or_default();
+            let (was, is) = (local(found.was_due_at.as_ref()), local(state.due_at.as_ref()));
+            Answer::of(
+                &found,
+                "masar.sla.v1.EnterPauseResponse",
+                format!("was due   {was}\ndue       {is}\n"),
+            )
         }
         Command::Preview { target, from, calendar } => {
             let request = PreviewDueRequest { calendar, from: from.map(time::to_proto), target };
@@ -102,6 +123,48 @@ pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
             Answer::of(&found, "masar.sla.v1.PreviewDueResponse", text)
         }
     }
+}
+
+async fn show(mut client: Client, case: String, language: Language) -> Result<Answer> {
+    let request = GetCaseClocksRequest { case };
+    let found = client.get_case_clocks(request).await.map_err(|status| refused(&status))?.into_inner();
+    let all = [found.clocks.as_slice(), found.of_children.as_slice()].concat();
+    let mut text = clocks(&all);
+    for clock in &all {
+        let state = clock.state.clone().unwrap_or_default();
+        write!(text, "\n{} {} run {}\n", clock.reference, state.clock, state.run)?;
+        let rows = clock.ledger.iter().map(|entry| {
+            let (at, due) = (local(entry.at.as_ref()), local(entry.due_at.as_ref()));
+            [entry.number.to_string(), at, entry.text.clone(), due]
+        });
+        text += &table(["", "at", "entry", "then due"], rows);
+        for sentence in &clock.explanation {
+            writeln!(text, "{}", if language == Language::Ar { &sentence.ar } else { &sentence.en })?;
+        }
+        text += &judged("as promised", clock.as_promised.as_ref());
+        text += &judged("today's rules", clock.under_todays_rules.as_ref());
+        text += &whose(clock.attribution.as_ref());
+    }
+    Answer::of(&found, "masar.sla.v1.GetCaseClocksResponse", text)
+}
+
+fn judged(by: &str, judgement: Option<&Judgement>) -> String {
+    let Some(judgement) = judgement else { return String::new() };
+    let verdict = if judgement.verdict.is_empty() { "open" } else { &judgement.verdict };
+    format!("{by:<14} {verdict}, due {}\n", local(judgement.due_at.as_ref()))
+}
+
+fn whose(attribution: Option<&Attribution>) -> String {
+    let Some(whose) = attribution else { return String::new() };
+    let hours = |seconds: i64| format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!(
+        "whose time     department {}, customer {}, provider {}, closed {}: together {}\n",
+        hours(whose.department_seconds),
+        hours(whose.customer_seconds),
+        hours(whose.provider_seconds),
+        hours(whose.closed_seconds),
+        hours(whose.total_seconds)
+    )
 }
 
 async fn list(mut client: Client, request: ListClocksRequest) -> Result<Answer> {

@@ -1,17 +1,16 @@
 //! `masar clock due`: when is something due? Needs no server.
 
 use std::fmt;
-use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use masar_sla::calendars::{SHIPPED, compile};
 use masar_worktime::{Calendar, Target};
 use serde::Serialize;
 
 use super::Answer;
+use super::calendar::here;
 
 /// What a due time depends on.
 #[derive(Args)]
@@ -43,27 +42,11 @@ struct Due {
 
 /// Computes a due time.
 pub(crate) fn run(arguments: Arguments) -> Result<Answer> {
-    let calendar = find(&arguments.calendar)?;
+    let calendar = Calendar::compile(&here(&arguments.calendar)?)
+        .with_context(|| format!("the calendar `{}` cannot be used", arguments.calendar))?;
     let due = due(&calendar, arguments.from, arguments.target)
         .with_context(|| format!("no due time for {} from {}", arguments.target, arguments.from))?;
     Ok(Answer { table: due.to_string(), json: serde_json::to_value(due)? })
-}
-
-/// A calendar by the name of a shipped one or the path of a YAML file.
-fn find(name_or_file: &str) -> Result<Calendar> {
-    let text = match SHIPPED.iter().find(|(name, _)| *name == name_or_file) {
-        Some((_, text)) => (*text).to_owned(),
-        None => read(name_or_file)?,
-    };
-    compile(&text).map_err(|problem| anyhow!("the calendar `{name_or_file}` cannot be used: {problem}"))
-}
-
-fn read(file: &str) -> Result<String> {
-    if !Path::new(file).exists() {
-        let names: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
-        bail!("there is no calendar `{file}`: give one of {} or the path of a YAML file", names.join(", "));
-    }
-    std::fs::read_to_string(file).with_context(|| format!("cannot read `{file}`"))
 }
 
 fn due(calendar: &Calendar, from: Timestamp, target: Target) -> Result<Due> {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bus;
+mod calendar;
 mod case;
 mod client;
 mod clock;
@@ -131,6 +132,9 @@ enum Command {
     /// Clocks and due times.
     #[command(subcommand)]
     Clock(clock::Command),
+    /// Calendars: check them, compare them, and see which clocks a new version would move.
+    #[command(subcommand)]
+    Calendar(calendar::Command),
     /// Ladders that climbed, and who has taken notice.
     #[command(subcommand)]
     Escalation(escalation::Command),
@@ -238,6 +242,7 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Task(command) => desk::task(command, access).await,
             Command::Escalation(command) => escalation::run(command, access).await,
             Command::Bus(command) => bus::run(command, access).await,
+            Command::Calendar(command) => calendar::run(command, access).await,
             Command::Clock(command) => clock::run(command, access).await,
             Command::Workflow(_) | Command::Config(_) | Command::Token | Command::Completion { .. } => {
                 anyhow::bail!("answered before")

@@ -109,7 +109,7 @@ fn calendars_travel_with_the_entities_that_name_them() {
 fn federal_holidays_close_the_new_york_calendar() {
     let entities = entities();
     let text = CalendarText::read(entities["NYC-COUNCIL"].calendars[0].yaml.clone()).unwrap();
-    let calendar = Calendar::compile(&text.spec).unwrap();
+    let calendar = Calendar::compile(&text.file.whole(|_| None).unwrap()).unwrap();
     for (day_before, due) in [
         ("2015-07-02T14:00:00Z", "2015-07-06T21:00:00Z"), // 4 July 2015 was a Saturday
         ("2016-05-27T14:00:00Z", "2016-05-31T21:00:00Z"), // Memorial Day

@@ -87,7 +87,7 @@ async fn two_replicas_that_load_at_once_tell_it_once() -> anyhow::Result<()> {
 async fn published_versions_never_change_and_stay() -> anyhow::Result<()> {
     on_each_database(|url| async move {
         let (registry, _) = registry(&url).await?;
-        let publish = |yaml: String| registry.publish_calendar("T-ONE", yaml);
+        let publish = |yaml: String| registry.publish_calendar("T-ONE", "admin", yaml);
         let second = SHIPPED.replace("version: 1", "version: 2");
         assert!(matches!(publish(second.clone()).await, Err(Error::UnknownEntity(_))));
         registry.load(&seed(SMALL)).await?;
@@ -104,6 +104,66 @@ async fn published_versions_never_change_and_stay() -> anyhow::Result<()> {
         assert!(matches!(registry.load(&seed(&faster)).await, Err(Error::Findings(_))));
         let faster = faster.replace("clock: response", "clock: response, version: 2");
         assert!(registry.load(&seed(&faster)).await?.changed);
+        Ok(())
+    })
+    .await
+}
+
+/// A centre that closes for a day besides those of its entity, which has an evening shift besides the government's hours.
+const ENTITY: &str = r#"
+name: entity
+version: 1
+label: {ar: "الجهة", en: "Entity"}
+based_on: {name: qa-gov-default, version: 1}
+overlays: [{label: {ar: "مساء", en: "Evening"}, from: 2026-11-01, to: 2026-11-30, hours: ["07:00-14:00", "15:00-19:00"]}]
+"#;
+const CENTRE: &str = r#"
+name: centre
+version: 4
+label: {ar: "مركز", en: "Centre"}
+based_on: {name: entity, version: 1}
+holidays: [{label: {ar: "صيانة", en: "Maintenance"}, when: {dates: {from: 2026-11-16, to: 2026-11-16}}}]
+"#;
+
+#[tokio::test]
+async fn calendars_that_are_based_on_another_follow_its_new_version_in_the_same_step() -> anyhow::Result<()> {
+    on_each_database(|url| async move {
+        let (registry, _) = registry(&url).await?;
+        registry.load(&seed(SMALL)).await?;
+        let publish = |yaml: &str| registry.publish_calendar("T-ONE", "admin", yaml.to_owned());
+        let early = publish(CENTRE).await;
+        assert!(
+            matches!(&early, Err(Error::Findings(found)) if found[0].problem.contains("entity version 1")),
+            "{early:?}"
+        );
+        publish(ENTITY).await?;
+        assert_eq!(publish(CENTRE).await?.version, 3);
+        let moved =
+            SHIPPED.replace("version: 1", "version: 2").replace("from: 2026-03-17", "from: 2026-03-18");
+        assert_eq!(publish(&moved).await?, Change { version: 4, changed: true }, "one step");
+
+        let calendars = registry.entity("T-ONE").await?.calendars;
+        let versions: Vec<_> = calendars.iter().map(|it| (it.name.as_str(), it.version)).collect();
+        assert_eq!(
+            versions,
+            [
+                ("centre", 4),
+                ("centre", 5),
+                ("entity", 1),
+                ("entity", 2),
+                ("qa-gov-default", 1),
+                ("qa-gov-default", 2)
+            ]
+        );
+        let spec: masar_worktime::CalendarSpec = serde_saphyr::from_str(&calendars[1].yaml)?;
+        let date = |text: &str| text.parse().expect("a date");
+        let hours = |day: &str| spec.day(date(day)).hours.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(hours("2026-11-15"), ["07:00-14:00", "15:00-19:00"], "the entity's");
+        assert_eq!(hours("2026-11-16"), [""; 0], "its own");
+        assert_eq!(hours("2026-03-17"), ["07:00-14:00"], "the government's new version");
+        assert_eq!(calendars[1].published_by, "admin");
+        // The files of before say nothing new.
+        assert!(!publish(CENTRE).await?.changed);
         Ok(())
     })
     .await

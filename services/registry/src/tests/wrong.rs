@@ -147,7 +147,7 @@ calendars:
     let seed = Seed::parse(&yaml).unwrap();
     let published = seed.publish(None, now()).unwrap();
     let again = CalendarText::read(published.calendars[0].yaml.clone()).unwrap();
-    assert_eq!((published.calendars.len(), &again.spec), (1, &seed.calendars[0].spec));
+    assert_eq!((published.calendars.len(), &again.file), (1, &seed.calendars[0].file));
     let overlapping = yaml.replace("12:00\"", "12:00\", \"09:00-10:00\"");
     assert_eq!(fields(problem(&overlapping)), ["calendars[desk]", "default_calendar"]);
 }

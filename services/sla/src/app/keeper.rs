@@ -20,7 +20,7 @@ use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
 use super::{Alarm, Error, Promises};
-use crate::store::{clock, timer, told};
+use crate::store::{clock, evidence, timer, told};
 
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
@@ -67,6 +67,8 @@ pub(crate) struct Session<'a> {
     pub(super) early: HashMap<(Uuid, String), told::Model>,
     /// The marks that fired, by clock.
     fired: HashMap<Uuid, String>,
+    /// What looks like gaming.
+    pub(super) seen: Vec<evidence::Model>,
     /// The cases that came to a queue.
     queued: BTreeMap<String, BTreeSet<Uuid>>,
     events: Vec<Event>,
@@ -82,7 +84,8 @@ impl<'a> Session<'a> {
             by_case.entry(row.case_id).or_default().push(row);
         }
         let (changed, early, fired) = (BTreeSet::new(), HashMap::new(), HashMap::new());
-        Self { keeper, rows: by_case, changed, early, fired, queued: BTreeMap::new(), events: Vec::new() }
+        let (seen, queued, events) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { keeper, rows: by_case, changed, early, fired, seen, queued, events }
     }
 
     /// With what was told before we heard of the clocks that wait for it.
@@ -127,7 +130,16 @@ impl<'a> Session<'a> {
                 tracing::warn!(clock, case = %id, %error, "an extension was not granted");
                 Ok(())
             }
+            Ok(()) if effect.operation() == Operation::Pause => self.notice_open(case, id, &effect.clock),
             result => result,
+        }
+    }
+
+    /// What the last entry of a clock that is under way shows.
+    fn notice_open(&mut self, case: &CaseSnapshot, id: Uuid, clock: &str) -> Result<(), Error> {
+        match self.open_run(id, clock).cloned() {
+            Some(row) => self.notice(&row, &case.department),
+            None => Ok(()),
         }
     }
 
@@ -161,7 +173,8 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let cause = effect.reason.clone();
-        self.add(row, ClockEvent::Retargeted { target, not_after, cause }, at, kinds::CLOCK_RETARGETED)
+        self.add(row, ClockEvent::Retargeted { target, not_after, cause }, at, kinds::CLOCK_RETARGETED)?;
+        self.notice_open(case, id, &effect.clock)
     }
 
     fn start(
@@ -223,7 +236,12 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Err(error) => Err(error),
-            Ok(()) => self.stop_if_told(id, effect),
+            Ok(()) => {
+                if let Some(row) = self.open_run(id, &effect.clock).cloned() {
+                    self.notice_again(&row, &case.department)?;
+                }
+                self.stop_if_told(id, effect)
+            }
         }
     }
 
@@ -235,6 +253,21 @@ impl<'a> Session<'a> {
         at: Timestamp,
     ) -> Result<(), Error> {
         self.add(row, ClockEvent::CalendarChanged { calendar }, at, kinds::CLOCK_RETARGETED)
+    }
+
+    /// A pause is entered that nobody entered when it began (T8).
+    pub(crate) fn enter_pause(
+        &mut self,
+        row: clock::Model,
+        pause: ClockEvent,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let (case, clock, queue) = (row.case_id, row.clock.clone(), row.queue.clone());
+        self.add(row, pause, at, kinds::CLOCK_RETARGETED)?;
+        match self.open_run(case, &clock).cloned() {
+            Some(row) => self.notice(&row, &queue),
+            None => Ok(()),
+        }
     }
 
     /// A mark has come: says so in the ledger and to all who listen.
@@ -342,6 +375,7 @@ impl<'a> Session<'a> {
         let next = changed.iter().filter_map(|row| row.next_at).min().map(from_db);
         self.keeper.timers.tell(tx, next, self.keeper.clock.now()).await?;
         clock::queue(tx, self.queued).await?;
+        evidence::keep(tx, self.seen).await?;
         told::keep(tx, self.early.into_values().collect(), self.keeper.clock.now()).await?;
         self.keeper.outbox.put(tx, self.events).await?;
         Ok(changed
@@ -416,6 +450,7 @@ fn told(row: &clock::Model, ledger: Vec<Entry>) -> ClockState {
             ClockEvent::Stopped { .. } => state.stopped_at = Some(time::to_proto(entry.at)),
             ClockEvent::Paused { .. }
             | ClockEvent::Resumed
+            | ClockEvent::PauseEntered { .. }
             | ClockEvent::Extended { .. }
             | ClockEvent::MarkFired { .. }
             | ClockEvent::Cancelled { .. } => {}

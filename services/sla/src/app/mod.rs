@@ -1,11 +1,13 @@
 //! Keeping time: clocks are folds over their ledgers, and every change of one is told.
 
 mod alarm;
+mod evidence;
 mod keeper;
 mod promises;
 mod told;
 
 pub(crate) use alarm::{Alarm, LOOK, NEAR};
+pub(crate) use evidence::{Handed, bursts};
 pub(crate) use keeper::{Changed, Keeper, Session, state};
 pub(crate) use promises::{Compiled, ENTITIES, Promises, Registered};
 

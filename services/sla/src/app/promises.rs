@@ -10,10 +10,10 @@ use masar_bus::all_kept;
 use masar_clock::{CalendarRef, Calendars};
 use masar_proto::events::v1::{CaseSnapshot, RegistryChanged};
 use masar_store::{Listener, Store};
-use masar_worktime::{Calendar, Target};
+use masar_worktime::{Calendar, Target, published};
 
 use super::Keeper;
-use crate::calendars::{DEFAULT, SHIPPED, compile};
+use crate::calendars::{DEFAULT, SHIPPED, compile, file, read, shipped};
 
 /// Under what replicas tell each other that the registry has said something new of an entity.
 pub(crate) const ENTITIES: &str = "masar_sla_entities";
@@ -44,12 +44,14 @@ impl Calendars for Compiled {
 impl Compiled {
     /// These calendars, and those of some texts.
     fn and<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<Arc<Self>, String> {
+        Ok(self.with(texts.map(compile).collect::<Result<_, _>>()?))
+    }
+
+    /// These calendars and others.
+    pub(crate) fn with(&self, others: Vec<Calendar>) -> Arc<Self> {
         let mut calendars = self.clone();
-        for text in texts {
-            let calendar = compile(text)?;
-            calendars.0.insert(CalendarRef::of(&calendar), Arc::new(calendar));
-        }
-        Ok(Arc::new(calendars))
+        calendars.0.extend(others.into_iter().map(|other| (CalendarRef::of(&other), Arc::new(other))));
+        Arc::new(calendars)
     }
 
     /// The newest version of each calendar that has more than one: clocks may still count on an older.
@@ -101,6 +103,26 @@ impl Promises {
         Arc::clone(entities.get(tenant).map_or(&self.shipped, |entity| &entity.calendars))
     }
 
+    /// What the publication of a calendar file would bring: it, and the next versions of those that are based on it.
+    pub(crate) fn would_publish(&self, tenant: &str, yaml: &str) -> Result<Vec<Calendar>, String> {
+        let entity = self.entity(tenant);
+        let own = entity.iter().flat_map(|entity| &entity.calendars);
+        let mut shelf = shipped()?;
+        let mut written = BTreeMap::new();
+        for calendar in own {
+            shelf.insert((calendar.name.clone(), calendar.version), read(&calendar.yaml)?);
+            // Versions come in order: the newest is the last.
+            written.remove(&calendar.name);
+            if !calendar.as_written.is_empty() {
+                written.insert(calendar.name.clone(), file(&calendar.as_written)?);
+            }
+        }
+        let written: Vec<_> = written.into_values().collect();
+        let published = published(file(yaml)?, &shelf, &written).map_err(|error| error.to_string())?;
+        let compiled = published.iter().map(|(_, spec)| Calendar::compile(spec));
+        compiled.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+
     pub(crate) fn entity(&self, tenant: &str) -> Option<Arc<RegistryChanged>> {
         self.entities.load().get(tenant).map(|entity| Arc::clone(&entity.says))
     }
@@ -125,6 +147,13 @@ impl Promises {
         let name = own.find(|name| !name.is_empty()).cloned();
         let name = name.unwrap_or_else(|| self.default_calendar(&case.tenant));
         self.calendars(&case.tenant).newest(&name).cloned()
+    }
+
+    /// What an agreement of the entity promises now, whichever version a clock was started under.
+    pub(crate) fn agreement_today(&self, tenant: &str, id: &str, importance: &str) -> Option<Target> {
+        let entity = self.entity(tenant)?;
+        let agreement = entity.agreements.iter().find(|agreement| agreement.id == id)?;
+        agreement.targets.get(importance).or_else(|| agreement.targets.get("all"))?.parse().ok()
     }
 
     /// The target that an agreement promises instead of the package's, and what promises it: one on the service goes

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use masar_clock::{CalendarRef, Run};
+use jiff::Timestamp;
+use masar_clock::{CalendarRef, Event, Run};
 use masar_proto::events::v1::ClockState;
 use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::entity::prelude::*;
@@ -69,6 +70,17 @@ impl Model {
         self.kind == ClockState::WINDOW
     }
 
+    /// The calendar that it counts on.
+    pub(crate) fn pin(&self) -> CalendarRef {
+        CalendarRef { name: self.calendar.clone(), version: self.calendar_version.cast_unsigned() }
+    }
+
+    /// When what it promised was done.
+    pub(crate) fn stopped_at(&self) -> Option<Timestamp> {
+        let last = self.run().ok()?.ledger.pop()?;
+        matches!(last.event, Event::Stopped { .. }).then_some(last.at)
+    }
+
     /// The run as the pure core knows it.
     pub(crate) fn run(&self) -> Result<Run, serde_json::Error> {
         Ok(Run {
@@ -87,6 +99,15 @@ pub(crate) async fn of_case(store: &Store, tenant: &str, case: &str) -> Result<V
     };
     let clocks = Entity::find().filter(Column::Tenant.eq(tenant)).filter(by).order_by_asc(Column::Id);
     Ok(clocks.all(store.reader()).await?)
+}
+
+/// The clocks of cases of the tenant, oldest first.
+pub(crate) async fn of_cases(store: &Store, tenant: &str, cases: Vec<Uuid>) -> Result<Vec<Model>, Error> {
+    if cases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let clocks = Entity::find().filter(Column::Tenant.eq(tenant)).filter(Column::CaseId.is_in(padded(cases)));
+    Ok(clocks.order_by_asc(Column::Id).all(store.reader()).await?)
 }
 
 /// The clocks with these ids.
@@ -124,10 +145,21 @@ pub(crate) async fn lock_behind(
     after: Uuid,
     most: u64,
 ) -> Result<Vec<Model>, Error> {
-    Ok(behind(tenant, calendar, after).limit(most).lock_exclusive().all(tx).await?)
+    Ok(older(tenant, calendar, after).limit(most).lock_exclusive().all(tx).await?)
 }
 
-fn behind(tenant: &str, calendar: &CalendarRef, after: Uuid) -> Select<Entity> {
+/// The same, to be looked at.
+pub(crate) async fn behind(
+    store: &Store,
+    tenant: &str,
+    calendar: &CalendarRef,
+    after: Uuid,
+    most: u64,
+) -> Result<Vec<Model>, Error> {
+    Ok(older(tenant, calendar, after).limit(most).all(store.reader()).await?)
+}
+
+fn older(tenant: &str, calendar: &CalendarRef, after: Uuid) -> Select<Entity> {
     Entity::find()
         .filter(Column::Id.gt(after))
         .filter(Column::Tenant.eq(tenant))
@@ -152,7 +184,7 @@ mod tests {
         let store = Store::connect(&DatabaseUrl::SqliteFolder(folder.path().to_owned()), crate::NAME).await?;
         store.migrate::<Migrator>().await?;
         let calendar = CalendarRef { name: "qa-gov-default".to_owned(), version: 2 };
-        let query = behind("DEMO-MUN", &calendar, Uuid::nil()).build(DbBackend::Sqlite).to_string();
+        let query = older("DEMO-MUN", &calendar, Uuid::nil()).build(DbBackend::Sqlite).to_string();
         let plan = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {query}"));
         let steps = store.reader().query_all_raw(plan).await?;
         let steps = steps.iter().map(|step| step.try_get::<String>("", "detail"));

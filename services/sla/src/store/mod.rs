@@ -1,6 +1,9 @@
 //! The tables of sla.
 
+pub(crate) mod child;
 pub(crate) mod clock;
+pub(crate) mod evidence;
+pub(crate) mod handover;
 mod list;
 pub(crate) mod timer;
 pub(crate) mod told;
@@ -51,6 +54,21 @@ impl MigratorTrait for Migrator {
             tables: |_| Vec::new(),
             indexes: &[],
             postgres: &["ALTER TABLE clocks SET (fillfactor = 50)"],
+        }));
+        migrations.push(Box::new(CreateTables {
+            name: "m0005_attribution",
+            tables: |schema| {
+                vec![
+                    schema.create_table_from_entity(child::Entity),
+                    schema.create_table_from_entity(evidence::Entity),
+                    schema.create_table_from_entity(handover::Entity),
+                ]
+            },
+            indexes: &[
+                "CREATE INDEX children_case ON children (case_id)",
+                "CREATE INDEX evidence_counts ON evidence (tenant, at)",
+            ],
+            postgres: &[],
         }));
         migrations
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -10,10 +11,13 @@ use masar_domain::{Identity, Role, TenantCode};
 use masar_proto::common::v1::Importance;
 use masar_proto::events::v1::clock_effect::Operation;
 use masar_proto::events::v1::{
-    Agreement, CaseChanged, CaseSnapshot, ClockEffect, Effect, MessageTold, RegistryChanged, effect,
+    Agreement, Calendar, CaseChanged, CaseSnapshot, ChildChanged, ClockEffect, Effect, MessageTold,
+    RegistryChanged, TaskChanged, effect,
 };
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
-use masar_proto::sla::v1::{Clock as SlaClock, GetCaseClocksRequest};
+use masar_proto::sla::v1::{
+    Clock as SlaClock, GetCaseClocksRequest, GetCaseClocksResponse, WatchAtRiskRequest,
+};
 use masar_proto::{kinds, time};
 use masar_runtime::clock::Hand;
 use masar_runtime::{BoxError, Caller, Channel, Clock, Peer};
@@ -26,6 +30,8 @@ use tonic::Request;
 use uuid::Uuid;
 
 const TENANT: &str = "DEMO-MUN";
+/// The department that has the case.
+pub(crate) const DEPARTMENT: &str = "MUN-ROADS";
 
 /// The service, running, and the case that it hears of.
 pub(crate) struct Bench {
@@ -84,12 +90,54 @@ impl Bench {
         self.publish("registry", kinds::REGISTRY_CHANGED, TENANT, &changed).await
     }
 
+    /// The entity publishes a version of a calendar.
+    pub(crate) async fn publishes(&self, calendar: Calendar) -> Result<()> {
+        let changed = RegistryChanged {
+            tenant: TENANT.to_owned(),
+            version: 1,
+            calendars: vec![calendar],
+            ..RegistryChanged::default()
+        };
+        self.publish("registry", kinds::REGISTRY_CHANGED, TENANT, &changed).await
+    }
+
+    /// The case goes to another queue, by this version of its task.
+    pub(crate) async fn handed_over(&self, version: u64, when: &str) -> Result<()> {
+        let changed = TaskChanged {
+            case_id: self.case.clone(),
+            tenant: TENANT.to_owned(),
+            queue: DEPARTMENT.to_owned(),
+            department: DEPARTMENT.to_owned(),
+            at: Some(time::to_proto(at(when))),
+            open: true,
+            version,
+            ..TaskChanged::default()
+        };
+        self.publish("routing", kinds::TASK_REROUTED, &self.case, &changed).await
+    }
+
+    /// The case gets a child; its id.
+    pub(crate) async fn has_child(&self) -> Result<String> {
+        let child = new_case();
+        let changed = ChildChanged {
+            case_id: self.case.clone(),
+            tenant: TENANT.to_owned(),
+            child_case_id: child.clone(),
+            version: 1,
+            link: "asked_by".to_owned(),
+            ..ChildChanged::default()
+        };
+        self.publish("cases", kinds::CASE_CHILD_CHANGED, &self.case, &changed).await?;
+        Ok(child)
+    }
+
     /// The case, of an importance, asks for something to happen to a clock.
     pub(crate) async fn asks(&self, clock: ClockEffect, importance: Importance, when: &str) -> Result<()> {
         let case = CaseSnapshot {
             case_id: self.case.clone(),
             tenant: TENANT.to_owned(),
             importance: importance.into(),
+            department: DEPARTMENT.to_owned(),
             ..CaseSnapshot::default()
         };
         let changed = CaseChanged {
@@ -134,10 +182,28 @@ impl Bench {
         SlaServiceClient::new(self.peer.asked_by(&cause))
     }
 
+    /// Everything that is known of the clocks of the case.
+    pub(crate) async fn answer(&self) -> Result<GetCaseClocksResponse> {
+        let request = GetCaseClocksRequest { case: self.case.clone() };
+        Ok(self.client().get_case_clocks(request).await?.into_inner())
+    }
+
     /// Every clock of the case, oldest run first.
     pub(crate) async fn clocks(&self) -> Result<Vec<SlaClock>> {
-        let request = GetCaseClocksRequest { case: self.case.clone() };
-        Ok(self.client().get_case_clocks(request).await?.into_inner().clocks)
+        Ok(self.answer().await?.clocks)
+    }
+
+    /// Waits until the newest clock of the case is due at this time and counts on this version of its calendar.
+    pub(crate) async fn eventually_due(&self, due: Timestamp, version: u32) -> Result<()> {
+        let mut watched = self.client().watch_at_risk(WatchAtRiskRequest::default()).await?.into_inner();
+        loop {
+            let state = self.clocks().await?.pop().and_then(|clock| clock.state).context("a clock")?;
+            if (time::from_proto(state.due_at.as_ref()), state.calendar_version) == (Some(due), version) {
+                return Ok(());
+            }
+            let next = tokio::time::timeout(Duration::from_secs(60), watched.message()).await;
+            next.context("nothing more changes")??.context("the watch ended")?;
+        }
     }
 
     /// The last line of the ledger of each run, oldest run first.
