@@ -73,9 +73,9 @@ fn standing(clock: &SlaClock) -> Result<(Timestamp, u32, usize)> {
     Ok((due_at, state.calendar_version, clock.ledger.len()))
 }
 
-/// A clock without what the rules of today say of it, which a new calendar changes whatever has become of the clock.
+/// A clock without what changes by itself: whose time it was, and what the rules of today say of it.
 fn as_it_was(clock: &SlaClock) -> SlaClock {
-    SlaClock { under_todays_rules: None, ..clock.clone() }
+    SlaClock { under_todays_rules: None, attribution: None, ..clock.clone() }
 }
 
 /// The response clocks that the announced calendar would move, from when to when, before it is published.
