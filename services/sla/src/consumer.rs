@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
+use masar_packages::{Packages, is_told};
 use masar_proto::events::v1::{CaseChanged, MessageTold, RegistryChanged, TaskChanged, effect::Effect};
 use masar_proto::{kinds, time};
 use masar_store::{Transaction, tell};
@@ -16,6 +17,7 @@ use crate::store::{clock, told};
 
 pub(crate) struct Hear {
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) packages: Arc<Packages>,
     /// What the batch at hand has changed: told once it is committed.
     pub(crate) changed: Mutex<Vec<Changed>>,
 }
@@ -27,9 +29,11 @@ impl Handler for Hear {
             event.kind.as_str(),
             kinds::REGISTRY_CHANGED | kinds::CASE_OPENED | kinds::CASE_CHANGED | kinds::MESSAGE_TOLD
         ) || event.kind.starts_with("task.")
+            || is_told(event)
     }
 
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
+        self.packages.hear(tx, events).await?;
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;

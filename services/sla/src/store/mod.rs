@@ -52,6 +52,7 @@ impl MigratorTrait for Migrator {
             indexes: &[],
             postgres: &["ALTER TABLE clocks SET (fillfactor = 50)"],
         }));
+        migrations.push(masar_packages::migration());
         migrations
     }
 }
