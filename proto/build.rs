@@ -19,7 +19,8 @@ const SERVICES: [&str; 12] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=masar");
-    let files = SERVICES.map(|service| format!("masar/{service}/v1/{service}.proto"));
+    let mut files = SERVICES.map(|service| format!("masar/{service}/v1/{service}.proto")).to_vec();
+    files.push("masar/cases/v1/workflows.proto".to_owned());
     let mut compiler = protox::Compiler::new(["."])?;
     compiler.include_imports(true).include_source_info(true).open_files(files)?;
     // The encoded form keeps the access options, which generated descriptors would drop.

@@ -3,8 +3,12 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use anyhow::Result;
+use masar_proto::cases::v1::PublishRequest;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
+use masar_proto::cases::v1::workflow_service_client::WorkflowServiceClient;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::operations::v1::ListParkedRequest;
 use masar_proto::operations::v1::operations_service_client::OperationsServiceClient;
@@ -14,6 +18,7 @@ use masar_proto::routing::v1::WatchQueueRequest;
 use masar_proto::routing::v1::routing_service_client::RoutingServiceClient;
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use masar_proto::sla::v1::{ListCalendarsRequest, WatchAtRiskRequest};
+use masar_workflow::shipped_files;
 use serde_json::json;
 use support::many::Told;
 use support::process::masar;
@@ -81,6 +86,39 @@ async fn what_one_hears_all_know(set: &Set) -> Result<()> {
     Ok(())
 }
 
+/// Whichever replica a version is published at, every replica of every service follows it.
+async fn what_is_published_at_one_all_follow(set: &Set) -> Result<()> {
+    let mut files = shipped_files("complaint").unwrap_or_default();
+    if let Some(workflow) = files.get_mut("workflow.yaml") {
+        *workflow = workflow.replacen("version: 1.0.0", "version: 1.1.0", 1).replacen(
+            "queue: triage}",
+            "queue: front_desk}",
+            1,
+        );
+    }
+    let mut workflows = WorkflowServiceClient::new(set.asking("lab-admin")?);
+    workflows.publish(PublishRequest { files: files.into_iter().collect() }).await?;
+    let form = json!({"channel": "email", "language": "en", "subject": "Late", "description": "Late"});
+    let triage = CaseServiceClient::new(set.asking("lab-triage-1")?);
+    for (number, intake) in set.each("intake", "system:DEMO-LAB").await?.into_iter().enumerate() {
+        let (intake, tried) = (IntakeServiceClient::new(intake), AtomicU32::new(0));
+        // Cases of all partitions, so that every replica has its share of them.
+        for _ in 0..8 {
+            eventually("every replica of intake opens cases in the version", async || {
+                let key = format!("P-{number}-{}", tried.fetch_add(1, Ordering::Relaxed));
+                let key = intake.clone().submit_case(complaint(&key, &form)).await?.into_inner().reference;
+                let opened = eventually("it is at its desk", async || {
+                    Ok(case(&triage, &key).await?.filter(|case| !case.queue.is_empty()))
+                });
+                let opened = opened.await?;
+                Ok((opened.package_version == "1.1.0" && opened.queue == "front_desk").then_some(()))
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_replica_of_each_service_may_go_without_a_word() -> Result<()> {
     on_servers(async |postgres, amqp| {
@@ -90,6 +128,7 @@ async fn one_replica_of_each_service_may_go_without_a_word() -> Result<()> {
         assert!(well && said.matches(" http://").count() == 14, "{said}");
 
         what_one_hears_all_know(&set).await?;
+        what_is_published_at_one_all_follow(&set).await?;
 
         let told = Told::new(CASES);
         let (centre, triage) = (set.asking("system:DEMO-TRF")?, set.asking("trf-triage-1")?);

@@ -15,7 +15,7 @@ const IMPURE: [&str; 7] = ["tokio", "sea-orm", "tonic", "lapin", "axum", "reqwes
 /// What asks the machine for something, and so would keep calendars and clocks from being built for a browser (wasm32).
 const MACHINE: [&str; 7] = ["getrandom", "libc", "mio", "rand", "rustix", "socket2", "windows-sys"];
 /// Where each of ours stands: imports go from a higher floor to a lower one, and never sideways between services.
-const FLOORS: [(&str, u8); 9] = [
+const FLOORS: [(&str, u8); 10] = [
     ("masar-domain", 0),
     ("masar-worktime", 1),
     ("masar-clock", 2),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 9] = [
     ("masar-store", 4),
     ("masar-bus", 5),
     ("masar-runtime", 4),
+    ("masar-packages", 6),
     ("masar-testkit", 6),
 ];
 const SERVICES: u8 = 7;

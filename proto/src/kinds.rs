@@ -58,6 +58,11 @@ pub const ESCALATION_ACKNOWLEDGED: &str = "escalation.acknowledged";
 /// `RegistryChanged`: the reference data of a tenant.
 pub const REGISTRY_CHANGED: &str = "registry.changed";
 
+/// `WorkflowChanged`: an entity published a version of a package.
+pub const WORKFLOW_PUBLISHED: &str = "workflow.published";
+/// `WorkflowChanged`: no new case is opened in a version any more.
+pub const WORKFLOW_RETIRED: &str = "workflow.retired";
+
 /// Full name of the message that events of a type carry; none for a type that is not ours.
 #[must_use]
 pub fn message_of(kind: &str) -> Option<&'static str> {
@@ -70,6 +75,7 @@ pub fn message_of(kind: &str) -> Option<&'static str> {
         CLOCK_WARNED | CLOCK_BREACHED | CLOCK_OVERDUE => "masar.events.v1.ClockMarked",
         MESSAGE_TOLD => "masar.events.v1.MessageTold",
         REGISTRY_CHANGED => "masar.events.v1.RegistryChanged",
+        WORKFLOW_PUBLISHED | WORKFLOW_RETIRED => "masar.events.v1.WorkflowChanged",
         kind if kind.starts_with("task.") => "masar.events.v1.TaskChanged",
         kind if kind.starts_with("clock.") => "masar.events.v1.ClockChanged",
         kind if kind.starts_with("escalation.") => "masar.events.v1.EscalationRaised",
@@ -93,6 +99,7 @@ mod tests {
             CLOCK_BREACHED,
             MESSAGE_TOLD,
             REGISTRY_CHANGED,
+            WORKFLOW_PUBLISHED,
             TASK_QUEUED,
             CLOCK_STARTED,
             ESCALATION_RAISED,

@@ -33,7 +33,7 @@ pub use parked::{Desk, Parked};
 pub use rabbit::RabbitTransport;
 pub use relay::Relay;
 pub use tables::migrations;
-pub use transport::{Delivery, Message, PARTITIONS, Transport, every_partition, partition_of};
+pub use transport::{Delivery, Message, PARTITIONS, Transport, every_partition, everywhere, partition_of};
 
 /// Tells the time: the bus itself never looks at the clock on the wall.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;

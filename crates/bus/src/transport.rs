@@ -26,6 +26,16 @@ pub fn partition_of(subject: &str) -> u16 {
     u16::try_from(hash % u64::from(PARTITIONS)).unwrap_or(0)
 }
 
+/// A subject for each partition: what is told under all of them comes before everything that its service tells later, of any
+/// subject.
+#[must_use]
+pub fn everywhere(subject: &str) -> Vec<String> {
+    let numbered = (0_u32..).map(|number| format!("{subject}/{number}"));
+    let mut missing: BTreeSet<u16> = (0..PARTITIONS).collect();
+    let new = numbered.filter(|subject| missing.remove(&partition_of(subject)));
+    new.take(usize::from(PARTITIONS)).collect()
+}
+
 /// Events of one partition of one service, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -102,6 +112,13 @@ mod tests {
     fn the_partition_of_a_subject_never_changes() {
         let partitions = ["", "a", "case", "0193a5b0-0000-7000-8000-000000000001"].map(partition_of);
         assert_eq!(partitions, [5, 4, 1, 6]);
+    }
+
+    #[test]
+    fn what_is_told_everywhere_has_a_subject_in_each_partition() {
+        let partitions =
+            everywhere("DEMO-MUN/complaint").iter().map(|subject| partition_of(subject)).collect();
+        assert_eq!(BTreeSet::from_iter(0..PARTITIONS), partitions);
     }
 
     #[test]

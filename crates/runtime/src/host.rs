@@ -65,8 +65,8 @@ impl Worker {
 
 /// A service as the host runs it.
 pub struct Module {
-    /// Full gRPC name, such as `masar.cases.v1.CaseService`.
-    pub name: &'static str,
+    /// Full gRPC names of its contracts, such as `masar.cases.v1.CaseService`.
+    pub names: &'static [&'static str],
     /// Adds the service to routes: those of the port, and those of its neighbours in this process.
     pub routes: Arc<dyn Fn(&mut RoutesBuilder) + Send + Sync>,
     /// Its work beside the calls.
@@ -156,8 +156,10 @@ impl Host {
             .map(|stage| (stage, CancellationToken::new(), JoinSet::new()));
         for module in self.modules {
             (module.routes)(&mut routes);
-            health.set_service_status(module.name, ServingStatus::Serving).await;
-            services.push(module.name);
+            for name in module.names {
+                health.set_service_status(*name, ServingStatus::Serving).await;
+                services.push(name);
+            }
             for worker in module.workers {
                 if let Some((_, stop, tasks)) = stages.iter_mut().find(|(stage, ..)| *stage == worker.stage) {
                     tasks.spawn(watch(worker, stop.clone(), failed.clone()));

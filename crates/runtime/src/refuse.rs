@@ -8,6 +8,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 const DOMAIN: &str = "masar";
+/// What the details of a refusal may come to: they travel as a header, of which clients take 16 KiB in all.
+const REFUSAL_BYTES: usize = 6 << 10;
 
 /// Fields that are not as they should be: all of them, by name.
 #[must_use]
@@ -19,6 +21,51 @@ pub fn invalid(violations: Vec<(String, String)>) -> Status {
     let mut details = ErrorDetails::with_bad_request(violations);
     details.set_error_info("INVALID", DOMAIN, HashMap::new());
     Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// One of the things that are wrong with a text of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it stands, such as `workflow.yaml:12:5`.
+    pub place: String,
+    /// Its stable code.
+    pub code: String,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+/// Texts that are not as they should be: the first of what was found, by place, as far as a refusal carries it.
+#[must_use]
+pub fn found(what: &str, all: Vec<Found>) -> Status {
+    let count = all.len();
+    let mut room = REFUSAL_BYTES;
+    let told = all.into_iter().take_while(|found| {
+        let bytes = found.place.len() + found.code.len() + found.message.len();
+        room = room.saturating_sub(bytes);
+        room > 0
+    });
+    let violation = |found: Found| FieldViolation {
+        reason: found.code,
+        ..FieldViolation::new(found.place, found.message)
+    };
+    let violations: Vec<_> = told.map(violation).collect();
+    let rest = match count - violations.len() {
+        0 => String::new(),
+        rest => format!(", and {rest} more that find no room in this answer"),
+    };
+    let message = format!("{what} cannot be used: {} things are wrong with it{rest}", violations.len());
+    let mut details = ErrorDetails::with_bad_request(violations);
+    details.set_error_info("INVALID", DOMAIN, HashMap::new());
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// What `found` said, as the caller reads it.
+#[must_use]
+pub fn findings(status: &Status) -> Vec<Found> {
+    let wrong = status.get_details_bad_request().map(|wrong| wrong.field_violations).unwrap_or_default();
+    let found =
+        |wrong: FieldViolation| Found { place: wrong.field, code: wrong.reason, message: wrong.description };
+    wrong.into_iter().map(found).collect()
 }
 
 /// There is no such thing, or the caller may not know of it.
@@ -128,6 +175,23 @@ mod tests {
         assert_eq!((rejected.code.as_str(), rejected.violations[0].field.as_str()), ("INVALID", "note"));
         assert_eq!(rejection(&denied("ROLE", "no")).map(|rejected| rejected.code).as_deref(), Some("ROLE"));
         assert_eq!(rejection(&overloaded(Duration::ZERO)), None);
+    }
+
+    #[test]
+    fn what_was_found_comes_back_by_place_and_code_as_far_as_there_is_room() {
+        let found = |number: usize| Found {
+            place: format!("workflow.yaml:{number}:5"),
+            code: "UNKNOWN_STATE".into(),
+            message: "x".repeat(100),
+        };
+        let few = super::found("the package", (0..3).map(found).collect());
+        assert_eq!(few.message(), "the package cannot be used: 3 things are wrong with it");
+        assert_eq!((findings(&few).len(), findings(&few).pop()), (3, Some(found(2))));
+        let many = super::found("the package", (0..1_000).map(found).collect());
+        assert!(
+            (20..100).contains(&findings(&many).len()) && many.message().contains(" more that find no room")
+        );
+        assert!(many.details().len() < 12 << 10, "{}", many.details().len());
     }
 
     #[test]

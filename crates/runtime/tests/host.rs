@@ -17,7 +17,7 @@ const SERVICE: &str = "masar.cases.v1.CaseService";
 async fn host() -> Result<Running> {
     let settings = Settings { listen: "127.0.0.1:0".parse()?, ..Settings::default() };
     let telemetry = Arc::new(Telemetry::quiet().map_err(anyhow::Error::from_boxed)?);
-    let module = Module { name: SERVICE, routes: Arc::new(|_| {}), workers: Vec::new() };
+    let module = Module { names: &[SERVICE], routes: Arc::new(|_| {}), workers: Vec::new() };
     Ok(Host::new(settings, telemetry, vec![module], CancellationToken::new()).start().await?)
 }
 

@@ -12,7 +12,7 @@ use sea_orm_migration::MigratorTrait;
 
 use crate::Error;
 
-/// Connections that one service holds to PostgreSQL at most: two writers, two consumers, up to three that listen to other
+/// Connections that one service holds to PostgreSQL at most: two writers, two consumers, up to four that listen to other
 /// replicas, and readers.
 const POSTGRES_CONNECTIONS: u32 = 12;
 /// Readers of one SQLite file.

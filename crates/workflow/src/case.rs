@@ -143,6 +143,19 @@ pub enum Change {
         /// The counters of the package, which begin at zero.
         counters: BTreeSet<String>,
     },
+    /// The case goes on in another version of its package.
+    Migrated {
+        /// The version before.
+        from: String,
+        /// The version from now on.
+        to: String,
+        /// The state before.
+        state: String,
+        /// The clocks that ran or stood still before.
+        ran: BTreeSet<String>,
+        /// The counters of the new version; those that the case does not have yet begin at zero.
+        counters: BTreeSet<String>,
+    },
     /// The case moves; a counter may go up by one.
     Moved {
         /// The counter.
@@ -174,6 +187,11 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         Change::Opened { historical, counters } => {
             case.historical = *historical;
             case.counts = counters.iter().map(|counter| (counter.clone(), 0)).collect();
+        }
+        Change::Migrated { counters, .. } => {
+            for counter in counters {
+                case.counts.entry(counter.clone()).or_default();
+            }
         }
         Change::Moved { count } => {
             case.historical &= event.action == ENDED_ELSEWHERE;

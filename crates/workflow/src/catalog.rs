@@ -1,20 +1,34 @@
-//! The packages that an installation has, and which version of each is in force.
+//! The packages that somebody has, and which version of each is in force.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
-use crate::{Code, Error, Finding, Package, Source, Task};
+use crate::{Definition, Error, Files, Package, Source, Task};
 
 /// The packages that the product brings.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../workflows");
 
-/// Packages by name, and by version in the order of their numbers.
-#[derive(Default)]
-pub struct Catalog(BTreeMap<String, BTreeMap<Vec<u32>, Arc<Package>>>);
+/// Packages by name, and by version in the order of their numbers: those of an installation, or of one of its entities.
+#[derive(Default, Clone)]
+pub struct Catalog {
+    packages: BTreeMap<String, BTreeMap<Vec<u32>, Version>>,
+    windows: BTreeSet<String>,
+}
+
+/// A version of a package, and what becomes of it.
+#[derive(Clone)]
+pub struct Version {
+    /// What it says.
+    pub package: Arc<Package>,
+    /// True when the entity has published it itself: such a version goes before those that the installation brings.
+    pub own: bool,
+    /// True when no new case is opened in it.
+    pub retired: bool,
+    /// Its texts, where somebody keeps them for cases that outlive the program that brought it.
+    pub files: Option<Arc<Files>>,
+}
 
 impl Catalog {
     /// The packages that the product brings.
@@ -24,7 +38,7 @@ impl Catalog {
     pub fn shipped() -> Result<Self, Error> {
         let mut catalog = Self::default();
         for folder in SHIPPED.dirs() {
-            catalog.add(Package::compile(&brought(folder))?)?;
+            catalog.add(Package::compile(&Source::of(&texts(folder))?)?)?;
         }
         catalog.check()?;
         Ok(catalog)
@@ -56,39 +70,88 @@ impl Catalog {
     /// `Catalog` when this version is there already: versions never change (NFR-11).
     pub fn add(&mut self, package: Package) -> Result<(), Error> {
         let definition = package.definition();
-        let (name, version) = (definition.package.clone(), definition.version.clone());
-        let versions = self.0.entry(name.clone()).or_default();
-        let number = number(&version)?;
-        if versions.contains_key(&number) {
+        if self.get(&definition.package, &definition.version).is_some() {
             return Err(Error::Catalog(format!(
-                "{name} {version} is there twice: give the new one another version"
+                "{} {} is there twice: give the new one another version",
+                definition.package, definition.version
             )));
         }
-        versions.insert(number, Arc::new(package));
+        self.put(Version { package: Arc::new(package), own: false, retired: false, files: None })
+    }
+
+    /// Every package that the product brings, and those of some other texts, with their texts.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn installed(others: impl IntoIterator<Item = Files>) -> Result<Self, Error> {
+        let mut catalog = Self::default();
+        for files in SHIPPED.dirs().map(texts).chain(others) {
+            let package = Package::compile(&Source::of(&files)?)?;
+            let Definition { package: name, version, .. } = package.definition().clone();
+            catalog.add(package)?;
+            if let Some(version) = catalog.version(&name, &version).cloned() {
+                catalog.put(Version { files: Some(Arc::new(files)), ..version })?;
+            }
+        }
+        catalog.check()?;
+        Ok(catalog)
+    }
+
+    /// Adds a version, or takes over what has become of it.
+    ///
+    /// # Errors
+    /// `Catalog` when its version is none.
+    pub fn put(&mut self, version: Version) -> Result<(), Error> {
+        let definition = version.package.definition();
+        let number = number(&definition.version)?;
+        self.windows.extend(version.package.windows().into_iter().map(str::to_owned));
+        self.packages.entry(definition.package.clone()).or_default().insert(number, version);
         Ok(())
     }
 
     /// The package in one version.
     #[must_use]
     pub fn get(&self, name: &str, version: &str) -> Option<&Arc<Package>> {
-        self.0.get(name)?.get(&number(version).ok()?)
+        self.version(name, version).map(|version| &version.package)
     }
 
-    /// The newest version of a package.
+    /// One version of a package.
+    #[must_use]
+    pub fn version(&self, name: &str, version: &str) -> Option<&Version> {
+        self.packages.get(name)?.get(&number(version).ok()?)
+    }
+
+    /// Every version of every package, by name and in the order of their numbers.
+    pub fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.packages.values().flat_map(BTreeMap::values)
+    }
+
+    /// The highest version of a package, in force or not, unless this one is higher.
+    ///
+    /// # Errors
+    /// `Catalog` when it is no version.
+    pub fn not_below(&self, name: &str, version: &str) -> Result<Option<&Version>, Error> {
+        let number = number(version)?;
+        let highest = self.packages.get(name).and_then(BTreeMap::last_key_value);
+        Ok(highest.filter(|(highest, _)| **highest >= number).map(|(_, version)| version))
+    }
+
+    /// The version in which new cases of a package are opened: the newest that is not retired.
     #[must_use]
     pub fn in_force(&self, name: &str) -> Option<&Arc<Package>> {
-        self.0.get(name)?.last_key_value().map(|(_, package)| package)
+        in_force(self.packages.get(name)?)
     }
 
-    /// The newest version of the package whose cases are of a type.
+    /// The package in force whose cases are of a type.
     #[must_use]
     pub fn for_case_type(&self, case_type: &str) -> Option<&Arc<Package>> {
         self.packages().find(|package| package.definition().case_type == case_type)
     }
 
-    /// The clocks within which something can be done, of every version of every package.
-    pub fn windows(&self) -> impl Iterator<Item = &str> {
-        self.0.values().flat_map(BTreeMap::values).flat_map(|package| package.windows())
+    /// True when something can be done within a clock of this code, in any version of any package.
+    #[must_use]
+    pub fn is_window(&self, clock: &str) -> bool {
+        self.windows.contains(clock)
     }
 
     /// True when a package in force sends cases to a desk of this code, or puts them on its list.
@@ -97,10 +160,15 @@ impl Catalog {
         self.packages().any(|package| package.names_desk(code))
     }
 
-    /// The newest version of every package.
+    /// Every package in force.
     pub fn packages(&self) -> impl Iterator<Item = &Arc<Package>> {
-        self.0.values().filter_map(|versions| versions.last_key_value().map(|(_, package)| package))
+        self.packages.values().filter_map(in_force)
     }
+}
+
+fn in_force(versions: &BTreeMap<Vec<u32>, Version>) -> Option<&Arc<Package>> {
+    let open = versions.iter().filter(|(_, version)| !version.retired);
+    open.max_by_key(|(number, version)| (version.own, *number)).map(|(_, version)| &version.package)
 }
 
 /// `1.10.0` comes after `1.9.0`.
@@ -111,88 +179,22 @@ fn number(version: &str) -> Result<Vec<u32>, Error> {
     })
 }
 
-/// The texts of a package that the product brings, by its name.
+/// What cases walk of a package that the product brings, by its name.
 #[must_use]
 pub fn shipped(package: &str) -> Option<Source> {
-    SHIPPED.get_dir(package).map(brought)
+    shipped_files(package).and_then(|files| Source::of(&files).ok())
 }
 
-fn brought(folder: &Dir<'_>) -> Source {
-    let text = |file: &include_dir::File<'_>| file.contents_utf8().map(str::to_owned);
-    let workflow = folder.get_file(folder.path().join("workflow.yaml")).and_then(text).unwrap_or_default();
-    let texts = |part: &str| {
-        let files = folder.get_dir(folder.path().join(part)).into_iter().flat_map(|part| part.files());
-        let named =
-            |file: &include_dir::File<'_>| Some((file.path().file_stem()?.to_str()?.to_owned(), text(file)?));
-        files.filter_map(named).collect()
-    };
-    Source { workflow, forms: texts("forms"), tables: texts("tables") }
-}
-
-/// The texts of the scenarios of a package that the product brings, by the name of their file.
+/// The texts of a package that the product brings; none where it brings no such package.
 #[must_use]
-pub fn shipped_scenarios(package: &str) -> BTreeMap<String, String> {
-    let folder = SHIPPED.get_dir(Path::new(package).join("scenarios"));
-    let files = folder.into_iter().flat_map(|folder| folder.files());
+pub fn shipped_files(package: &str) -> Option<Files> {
+    SHIPPED.get_dir(package).map(texts)
+}
+
+fn texts(folder: &Dir<'_>) -> Files {
     let text = |file: &include_dir::File<'_>| {
-        Some((file.path().file_name()?.to_str()?.to_owned(), file.contents_utf8()?.to_owned()))
+        let path = file.path().strip_prefix(folder.path()).ok()?.to_str()?.to_owned();
+        Some((path, file.contents_utf8()?.to_owned()))
     };
-    files.filter_map(text).collect()
-}
-
-/// The texts of `scenarios/*.yaml` in the folder of a package, by the name of their file; none where there is no such
-/// folder.
-///
-/// # Errors
-/// What the file system says.
-pub fn scenarios(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
-    let folder = folder.join("scenarios");
-    if !folder.is_dir() {
-        return Ok(BTreeMap::new());
-    }
-    let mut texts = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "yaml")
-            && let Some(name) = path.file_name()
-        {
-            texts.insert(name.to_string_lossy().into_owned(), fs::read_to_string(&path)?);
-        }
-    }
-    Ok(texts)
-}
-
-impl Source {
-    /// Reads the folder of a package: `workflow.yaml`, `forms/*.json` and, where there are any, `tables/*.csv`.
-    ///
-    /// # Errors
-    /// `FOLDER`, with the file that cannot be read.
-    pub fn read(folder: &Path) -> Result<Self, Error> {
-        let cannot = |path: &Path, error: &std::io::Error| {
-            let file = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-            Error::from(Finding::at(
-                Code::Folder,
-                &file,
-                None,
-                format!("cannot read {}: {error}", path.display()),
-            ))
-        };
-        let text = |path: &Path| fs::read_to_string(path).map_err(|error| cannot(path, &error));
-        let texts = |part: &str, end: &str| {
-            let folder = folder.join(part);
-            let mut texts = BTreeMap::new();
-            for entry in fs::read_dir(&folder).map_err(|error| cannot(&folder, &error))? {
-                let path = entry.map_err(|error| cannot(&folder, &error))?.path();
-                if let Some(name) =
-                    path.file_stem().filter(|_| path.extension().is_some_and(|found| found == end))
-                {
-                    texts.insert(name.to_string_lossy().into_owned(), text(&path)?);
-                }
-            }
-            Ok::<_, Error>(texts)
-        };
-        let workflow = text(&folder.join("workflow.yaml"))?;
-        let tables = if folder.join("tables").is_dir() { texts("tables", "csv")? } else { BTreeMap::new() };
-        Ok(Self { workflow, forms: texts("forms", "json")?, tables })
-    }
+    folder.files().chain(folder.dirs().flat_map(Dir::files)).filter_map(text).collect()
 }

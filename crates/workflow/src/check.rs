@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use masar_domain::{Importance, Role, StateCategory};
 
-use crate::decide::{ENDED_ELSEWHERE, OPEN};
+use crate::decide::{ENDED_ELSEWHERE, MIGRATED, OPEN};
 use crate::finding::Found;
 use crate::form::Form;
 use crate::{Begin, Code, Definition, Task, Transition};
@@ -212,7 +212,7 @@ fn actions(definition: &Definition, found: &Found) {
     let actions: BTreeSet<_> = definition.transitions.iter().map(|way| way.action.as_str()).collect();
     for transition in &definition.transitions {
         let ((path, place), action) = (sentence(transition), transition.action.as_str());
-        if [OPEN, ENDED_ELSEWHERE].contains(&action) {
+        if [OPEN, ENDED_ELSEWHERE, MIGRATED].contains(&action) {
             let message = format!("the action `{action}` is the system's own: choose another name");
             found.add(Code::ReservedAction, &format!("{path}/action"), message);
         }

@@ -15,6 +15,9 @@ pub(crate) const OPEN: &str = "open";
 /// The action that ends a case that was over before it came to us.
 pub(crate) const ENDED_ELSEWHERE: &str = "ended_elsewhere";
 
+/// The action that takes a case over into another version of its package.
+pub(crate) const MIGRATED: &str = "migrated";
+
 /// What somebody wants to do to a case.
 #[derive(Debug, Clone, Default)]
 pub struct Command {
@@ -410,6 +413,6 @@ fn refuse_form(violations: Vec<Violation>) -> Result<(), Refusal> {
 }
 
 /// Code and category of a state; a checked package knows every state that it names.
-fn state(definition: &Definition, code: &str) -> (String, StateCategory) {
+pub(crate) fn state(definition: &Definition, code: &str) -> (String, StateCategory) {
     (code.to_owned(), definition.states.get(code).map_or(StateCategory::Open, |state| state.category))
 }

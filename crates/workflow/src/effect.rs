@@ -142,12 +142,10 @@ impl Package {
     }
 
     fn clock_effects(&self, before: Option<&Case>, after: &Case, event: &CaseEvent) -> Vec<Effect> {
-        let scope = Scope::default()
-            .with("case", || case_facts(after))
-            .with("form", || event.form.as_ref().map(|(_, data)| data));
+        let scope = clock_scope(after, event.form.as_ref().map(|(_, data)| data));
         let effect = |(clock, rule): (&String, &ClockRule)| {
             let operation = if happens(&rule.start, before, event) {
-                self.start(clock, rule, after, &scope)?
+                self.clock_wanted(clock, &scope).then(|| self.start(clock, rule, after)).flatten()?
             } else {
                 after
                     .clocks
@@ -160,15 +158,9 @@ impl Package {
         self.definition().clocks.iter().filter_map(effect).collect()
     }
 
-    fn start(
-        &self,
-        clock: &str,
-        rule: &ClockRule,
-        after: &Case,
-        scope: &Scope<'_>,
-    ) -> Option<ClockOperation> {
-        let wanted = (!after.historical || rule.historical) && self.clock_wanted(clock, scope);
-        let target = target(rule, after).filter(|_| wanted)?;
+    /// The start of a clock, whatever its condition says; none where nothing is promised.
+    pub(crate) fn start(&self, clock: &str, rule: &ClockRule, after: &Case) -> Option<ClockOperation> {
+        let target = target(rule, after).filter(|_| !after.historical || rule.historical)?;
         let definition = self.definition();
         Some(ClockOperation::Start {
             kind: rule.kind,
@@ -222,7 +214,7 @@ impl Package {
     }
 
     /// The marks of a clock: its warnings, its breach, and the levels of its ladder.
-    fn marks(&self, clock: &str, rule: &ClockRule, case: &Case) -> BTreeSet<Mark> {
+    pub(crate) fn marks(&self, clock: &str, rule: &ClockRule, case: &Case) -> BTreeSet<Mark> {
         let ladder = self.ladder(clock, case.importance());
         rule.warn
             .iter()
@@ -233,6 +225,11 @@ impl Package {
     }
 }
 
+/// What the conditions of clocks may ask about.
+pub(crate) fn clock_scope<'a>(after: &'a Case, form: Option<&'a Value>) -> Scope<'a> {
+    Scope::default().with("case", || case_facts(after)).with("form", move || form)
+}
+
 /// True when the event is one of the moments.
 fn happens(moments: &Moments, before: Option<&Case>, event: &CaseEvent) -> bool {
     let entered = before.is_none_or(|before| before.state != event.to.0);
@@ -240,7 +237,7 @@ fn happens(moments: &Moments, before: Option<&Case>, event: &CaseEvent) -> bool 
 }
 
 /// The target that the package promises for the case.
-fn target(rule: &ClockRule, case: &Case) -> Option<Target> {
+pub(crate) fn target(rule: &ClockRule, case: &Case) -> Option<Target> {
     let importance = case.importance();
     let key = match rule.target_by.as_deref().and_then(|path| path.split_once('.')) {
         Some((form, field)) => case.forms.get(form)?.get(field)?.as_str()?,
@@ -250,7 +247,7 @@ fn target(rule: &ClockRule, case: &Case) -> Option<Target> {
 }
 
 /// The day that somebody planned for what the clock promises.
-fn planned(rule: &ClockRule, case: &Case) -> Option<Date> {
+pub(crate) fn planned(rule: &ClockRule, case: &Case) -> Option<Date> {
     rule.until.iter().find_map(|path| {
         let (form, field) = path.split_once('.')?;
         case.forms.get(form)?.get(field)?.as_str()?.parse().ok()
@@ -273,7 +270,7 @@ fn asked(task: &Task, historical: bool) -> Option<Effect> {
 }
 
 /// No case that is open is without a desk, and none that is over keeps one, whatever the package says.
-fn desk(before: Option<&Case>, after: &Case, effects: &[Effect]) -> Option<Effect> {
+pub(crate) fn desk(before: Option<&Case>, after: &Case, effects: &[Effect]) -> Option<Effect> {
     let said = |effect: &Effect| matches!(effect, Effect::Route | Effect::CloseTask | Effect::AssignActor);
     if effects.iter().any(said) {
         return None;

@@ -127,6 +127,26 @@ codes! {
     }
 }
 
+impl Code {
+    /// True when something is not understood, and so not done, and not only unwise.
+    pub(crate) const fn is_unreadable(self) -> bool {
+        matches!(
+            self,
+            Self::Folder
+                | Self::Yaml
+                | Self::Form
+                | Self::FormReference
+                | Self::Expression
+                | Self::UnknownName
+                | Self::UnknownField
+                | Self::UnknownTable
+                | Self::Table
+                | Self::TableRow
+                | Self::ComputedCycle
+        )
+    }
+}
+
 /// One thing that is wrong with a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {

@@ -69,6 +69,21 @@ impl Package {
         }
     }
 
+    /// Compiles a version that was checked when it was published: what a later release would refuse of a new one holds up
+    /// no case of it.
+    ///
+    /// # Errors
+    /// What is wrong, where a part of it cannot be read at all.
+    pub fn published(source: &Source) -> Result<Self, Error> {
+        let found = Found::default();
+        let package = Self::read(source, &found);
+        let findings = found.findings(|file| source.text(file), &Origins::default());
+        match package {
+            Some(package) if !findings.iter().any(|finding| finding.code.is_unreadable()) => Ok(package),
+            _ => Err(Error::Findings(findings)),
+        }
+    }
+
     /// The package, as far as it can be read; whoever finds something does not use it.
     fn read(source: &Source, found: &Found) -> Option<Self> {
         let options = serde_saphyr::options! { strict_booleans: true };

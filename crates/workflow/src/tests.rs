@@ -5,6 +5,7 @@ mod children;
 mod complaint;
 mod diff;
 mod explain;
+mod files;
 mod findings;
 mod overlay;
 mod scenarios;

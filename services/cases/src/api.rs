@@ -110,7 +110,7 @@ impl Api {
     }
 
     fn encode(&self, row: &case::Model) -> api::Case {
-        encode::case(row, self.app.package(row).ok().map(AsRef::as_ref))
+        encode::case(row, self.app.package(row).ok().as_deref())
     }
 }
 
@@ -180,7 +180,7 @@ impl CaseService for Api {
         let windows = row.windows().map_err(|error| refusal(error.into()))?;
         let children = row.children().map_err(|error| refusal(error.into()))?;
         let situation = Situation { at: self.app.clock.now(), windows: &windows, children: &children };
-        let transitions = available(package, &case, &actor(&caller), situation).into_iter().map(|line| {
+        let transitions = available(&package, &case, &actor(&caller), situation).into_iter().map(|line| {
             api::AvailableTransition {
                 action: line.action,
                 label: Some(line.label.into()),
@@ -273,7 +273,7 @@ impl CaseService for Api {
                     }
                 }
             });
-        let package = self.app.package(&first).ok().cloned();
+        let package = self.app.package(&first).ok();
         let all = futures::stream::once(async { Ok(first) }).chain(later);
         let cases = all.map(move |row| row.map(|row| encode::case(&row, package.as_deref())));
         Ok(Response::new(Box::pin(cases.take_until(self.doors.clone().cancelled_owned()))))

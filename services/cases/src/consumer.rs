@@ -27,8 +27,6 @@ const SHOWN: &str = "response";
 pub(crate) struct Hear {
     core: Core,
     clock: Clock,
-    /// The clocks within which something can be done, of all packages.
-    windows: BTreeSet<String>,
     /// The cases that events have changed and of which nobody who watches has been told: they are once it is committed.
     changed: Mutex<BTreeSet<Uuid>>,
 }
@@ -64,6 +62,8 @@ impl Handler for Hear {
                 moving.insert(*case);
             }
         }
+        let opening = heard.iter().filter_map(|(_, heard)| heard.opens());
+        self.core.packages.know(tx, opening).await?;
         let mut session = Session::begin(&self.core, tx, cases, moving).await.map_err(unusable)?;
         for (event, heard) in heard {
             event.cause(NAME, || self.hear(&mut session, event, heard)).map_err(unusable)?;
@@ -80,6 +80,12 @@ impl Handler for Hear {
 }
 
 impl Heard {
+    /// The package of a case that is to be opened: tenant, name and version.
+    fn opens(&self) -> Option<[&str; 3]> {
+        let Self::Submitted(submitted) = self else { return None };
+        Some([&submitted.tenant, &submitted.package, &submitted.package_version])
+    }
+
     /// The case that changes. For a submission that is the one that asked for it: its own case is not there yet.
     fn of(&self) -> Option<Uuid> {
         match self {
@@ -93,8 +99,7 @@ impl Heard {
 
 impl Hear {
     pub(crate) fn new(core: Core, clock: Clock) -> Self {
-        let windows = core.catalog.windows().map(str::to_owned).collect();
-        Self { core, clock, windows, changed: Mutex::default() }
+        Self { core, clock, changed: Mutex::default() }
     }
 
     fn changed(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
@@ -103,7 +108,7 @@ impl Hear {
 
     fn hear(&self, session: &mut Session<'_>, event: &Event, heard: Heard) -> Result<(), Error> {
         match heard {
-            Heard::Submitted(submitted) => open(session, &self.core.catalog, *submitted, self.clock.now()),
+            Heard::Submitted(submitted) => open(session, &self.core.packages, *submitted, self.clock.now()),
             Heard::Desk(case, task) => {
                 session.change(case, |row| {
                     (row.queue, row.assignee) =
@@ -150,7 +155,9 @@ impl Hear {
         let case_id =
             || event.subject.parse::<Uuid>().map_err(|_| event.unreadable("its subject is no case"));
         let clock = |case, clock: Option<ClockState>| {
-            let matters = |clock: &ClockState| clock.clock == SHOWN || self.windows.contains(&clock.clock);
+            let matters = |clock: &ClockState| {
+                clock.clock == SHOWN || self.core.packages.of(&event.tenant).is_window(&clock.clock)
+            };
             clock.filter(matters).map(|clock| Heard::Clock(case, clock))
         };
         Ok(match event.kind.as_str() {

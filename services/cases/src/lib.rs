@@ -6,11 +6,14 @@ mod consumer;
 mod encode;
 mod receipts;
 mod store;
+mod workflows;
 
 use std::sync::Arc;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
+use masar_packages::Packages;
 use masar_proto::cases::v1::case_service_server::CaseServiceServer;
+use masar_proto::cases::v1::workflow_service_server::WorkflowServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Peer, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
 use masar_workflow::Catalog;
@@ -30,7 +33,7 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
-    /// The packages that cases walk.
+    /// The packages of the installation.
     pub catalog: Arc<Catalog>,
     /// Knows the cases that are accepted and not opened yet.
     pub intake: Peer,
@@ -45,7 +48,8 @@ pub struct Deps {
 pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let Deps { store, transport, clock, catalog, intake, doors } = deps;
     store.migrate::<store::Migrator>().await?;
-    let core = app::Core::new(Outbox::new(NAME), Arc::clone(&catalog));
+    let packages = Packages::load(&store, NAME, catalog).await?;
+    let core = app::Core::new(Outbox::new(NAME), Arc::clone(&packages));
     let writer = app::Act { core: core.clone() };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
     let relay = Relay {
@@ -64,7 +68,16 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
         now: clock.teller(),
     };
     let desk = consumer.desk();
-    let app = app::App { store, batcher, clock, catalog, changes: core.changes };
+    let publisher = app::Publisher {
+        store: store.clone(),
+        outbox: core.outbox.clone(),
+        packages: Arc::clone(&packages),
+        clock: clock.clone(),
+    };
+    let migrator = app::Migrator { core: core.clone(), store: store.clone(), clock: clock.clone() };
+    let workflows = WorkflowServiceServer::new(workflows::Api { publisher, migrator })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let app = app::App { store, batcher, clock, packages: Arc::clone(&packages), changes: core.changes };
     let server = CaseServiceServer::new(api::Api {
         app: Arc::new(app),
         receipts: receipts::Receipts { intake },
@@ -72,15 +85,16 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     })
     .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
-        name: "masar.cases.v1.CaseService",
+        names: &["masar.cases.v1.CaseService", "masar.cases.v1.WorkflowService"],
         routes: Arc::new(move |routes| {
-            routes.add_service(server.clone());
+            routes.add_service(server.clone()).add_service(workflows.clone());
         }),
         workers: vec![
             Worker::new("cases writer", Stage::Writer, async |_| {
                 writing.await;
                 Ok(())
             }),
+            packages.worker(),
             Worker::new("cases consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
             Worker::new("cases relay", Stage::Relay, async |stop| {
                 relay.run(stop).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
+use masar_packages::is_told;
 use masar_proto::events::v1::{CaseChanged, ClockMarked, RegistryChanged};
 use masar_proto::kinds;
 use masar_store::Transaction;
@@ -27,10 +28,11 @@ impl Handler for Hear {
                 | kinds::CLOCK_WARNED
                 | kinds::CLOCK_BREACHED
                 | kinds::CLOCK_OVERDUE
-        )
+        ) || is_told(event)
     }
 
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
+        self.core.packages.hear(tx, events).await?;
         let mut heard = Heard::default();
         for event in events {
             match event.kind.as_str() {

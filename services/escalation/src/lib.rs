@@ -8,6 +8,7 @@ mod store;
 use std::sync::Arc;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
+use masar_packages::Packages;
 use masar_proto::escalation::v1::escalation_service_server::EscalationServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::Store;
@@ -26,7 +27,7 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
-    /// The packages whose ladders it climbs.
+    /// The packages of the installation, whose ladders it climbs.
     pub catalog: Arc<Catalog>,
 }
 
@@ -37,8 +38,10 @@ pub struct Deps {
 pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog } = deps;
     store.migrate::<store::Migrator>().await?;
+    let packages = Packages::load(&store, NAME, catalog).await?;
     let outbox = Outbox::new(NAME);
-    let core = Arc::new(app::Core { outbox: outbox.clone(), catalog, clock: clock.clone() });
+    let core = app::Core { outbox: outbox.clone(), packages: Arc::clone(&packages), clock: clock.clone() };
+    let core = Arc::new(core);
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let handler = Arc::new(consumer::Hear { core: Arc::clone(&core) });
@@ -54,12 +57,13 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let server =
         EscalationServiceServer::new(api::Api { store, core }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
-        name: "masar.escalation.v1.EscalationService",
+        names: &["masar.escalation.v1.EscalationService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),
         workers: vec![
             Worker::new("escalation consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            packages.worker(),
             Worker::new("escalation relay", Stage::Relay, async |stop| {
                 relay.run(stop).await;
                 Ok(())

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, Outbox};
+use masar_packages::{Packages, is_told};
 use masar_proto::events::v1::{CaseChanged, effect::Effect};
 use masar_proto::{kinds, time};
 use masar_store::Transaction;
-use masar_workflow::Catalog;
 use uuid::Uuid;
 
 use crate::NAME;
@@ -17,27 +17,28 @@ use crate::store::submission;
 
 pub(crate) struct Hear {
     pub(crate) outbox: Outbox,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
     pub(crate) gate: Arc<Gate>,
 }
 
 #[async_trait]
 impl Handler for Hear {
     fn hears(&self, event: &Event) -> bool {
-        [kinds::CASE_OPENED, kinds::CASE_CHANGED].contains(&event.kind.as_str())
+        is_of_case(event) || is_told(event)
     }
 
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
+        self.packages.hear(tx, events).await?;
         let mut states: BTreeMap<Uuid, String> = BTreeMap::new();
         let mut children = Vec::new();
-        for event in events {
+        for event in events.iter().filter(|event| is_of_case(event)) {
             let changed = event.decode::<CaseChanged>()?;
             let case = changed.case.unwrap_or_default();
             let id = case.case_id.parse().map_err(|_| event.unreadable("it names no case"))?;
             let at = time::from_proto(changed.at.as_ref()).unwrap_or(event.time);
             for effect in changed.effects {
                 if let Some(Effect::Child(asked)) = effect.effect {
-                    let child = || child(&self.catalog, &case, asked, &changed.actor, at);
+                    let child = || child(&self.packages, &case, asked, &changed.actor, at);
                     children.push(event.cause(NAME, child).map_err(unusable)?);
                 }
             }
@@ -51,6 +52,10 @@ impl Handler for Hear {
         self.gate.hear(events);
         self.outbox.wake();
     }
+}
+
+fn is_of_case(event: &Event) -> bool {
+    [kinds::CASE_OPENED, kinds::CASE_CHANGED].contains(&event.kind.as_str())
 }
 
 fn unusable(error: Error) -> BusError {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
+use masar_packages::Packages;
 use masar_proto::intake::v1::intake_service_server::IntakeServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
@@ -28,7 +29,7 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
-    /// The packages whose opening forms it checks.
+    /// The packages of the installation, whose opening forms it checks.
     pub catalog: Arc<Catalog>,
     /// How long what is accepted may wait to be opened, before each tenant is admitted no further than to its share.
     pub target: Duration,
@@ -41,12 +42,13 @@ pub struct Deps {
 pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let Deps { store, transport, clock, catalog, target } = deps;
     store.migrate::<store::Migrator>().await?;
+    let packages = Packages::load(&store, NAME, catalog).await?;
     let outbox = Outbox::new(NAME);
     let gate = Arc::new(app::Gate::new(target));
     let writer = app::Accept { outbox: outbox.clone(), gate: Arc::clone(&gate) };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
     let handler =
-        consumer::Hear { outbox: outbox.clone(), catalog: Arc::clone(&catalog), gate: Arc::clone(&gate) };
+        consumer::Hear { outbox: outbox.clone(), packages: Arc::clone(&packages), gate: Arc::clone(&gate) };
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let consumer = Consumer {
@@ -59,10 +61,10 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     };
     let desk = consumer.desk();
     let (watching, watched) = (Arc::clone(&gate), store.clone());
-    let app = Arc::new(app::App { store, batcher, gate, clock, catalog });
+    let app = Arc::new(app::App { store, batcher, gate, clock, packages: Arc::clone(&packages) });
     let server = IntakeServiceServer::new(api::Api { app }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
-        name: "masar.intake.v1.IntakeService",
+        names: &["masar.intake.v1.IntakeService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),
@@ -75,6 +77,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
                 stop.run_until_cancelled(watching.watch(&watched)).await;
                 Ok(())
             }),
+            packages.worker(),
             Worker::new("intake consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
             Worker::new("intake relay", Stage::Relay, async |stop| {
                 relay.run(stop).await;

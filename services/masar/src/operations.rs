@@ -18,7 +18,7 @@ use crate::json;
 pub(crate) fn module(desks: Vec<Desk>, stores: Vec<(&'static str, Store)>) -> Module {
     let server = OperationsServiceServer::new(Api { desks: desks.into(), stores: stores.into() });
     Module {
-        name: "masar.operations.v1.OperationsService",
+        names: &["masar.operations.v1.OperationsService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),

@@ -11,7 +11,7 @@ use masar_runtime::config::Settings;
 use masar_runtime::telemetry::Telemetry;
 use masar_runtime::{BoxError, Clock, Host, Module, Peer, Running};
 use masar_store::{DatabaseUrl, Store};
-use masar_workflow::{Catalog, Package, Source};
+use masar_workflow::{Catalog, Package, files};
 use tokio_util::sync::CancellationToken;
 
 use crate::operations;
@@ -175,14 +175,11 @@ impl House {
 
 /// The shipped packages and those of the folders.
 fn catalog(folders: &[impl AsRef<Path>]) -> Result<Catalog> {
-    let mut catalog = Catalog::shipped()?;
-    for folder in folders {
+    let others = folders.iter().map(|folder| {
         let folder = folder.as_ref();
-        let package = Source::read(folder).and_then(|source| Package::compile(&source));
-        let package =
-            package.with_context(|| format!("the package in {} cannot be used", folder.display()))?;
-        catalog.add(package)?;
-    }
-    catalog.check()?;
-    Ok(catalog)
+        // Looked at by itself first, so that what is wrong names its folder.
+        let read = files(folder).and_then(|files| Package::of(&files).map(|_| files));
+        read.with_context(|| format!("the package in {} cannot be used", folder.display()))
+    });
+    Ok(Catalog::installed(others.collect::<Result<Vec<_>>>()?)?)
 }

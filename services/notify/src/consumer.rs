@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, Outbox, keep, kept};
+use masar_packages::is_told;
 use masar_proto::events::v1::RegistryChanged;
 use masar_proto::kinds;
 use masar_store::Transaction;
@@ -23,10 +24,12 @@ pub(crate) struct Hear {
 impl Handler for Hear {
     fn hears(&self, event: &Event) -> bool {
         event.kind == kinds::REGISTRY_CHANGED
+            || is_told(event)
             || Occasion::read(event).map_or(true, |occasion| occasion.is_some())
     }
 
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
+        self.core.packages.hear(tx, events).await?;
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;
@@ -36,9 +39,10 @@ impl Handler for Hear {
         if occasions.is_empty() {
             return Ok(());
         }
-        let telling = occasions.iter().filter(|occasion| occasion.tells_people());
+        let telling = || occasions.iter().filter(|occasion| occasion.tells_people());
+        self.core.packages.know(tx, telling().map(|occasion| occasion.package())).await?;
         // Read in the transaction: every replica tells the same people.
-        let entities = kept(tx, telling.map(|occasion| occasion.case.tenant.as_str()).collect()).await?;
+        let entities = kept(tx, telling().map(|occasion| occasion.case.tenant.as_str()).collect()).await?;
         let tenants: BTreeSet<_> = occasions.iter().map(|occasion| occasion.case.tenant.as_str()).collect();
         let webhooks = webhook::of(tx, tenants).await?;
         // Whoever is meant twice by one message gets it once.

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
+use masar_packages::Packages;
 use masar_proto::notify::v1::notify_service_server::NotifyServiceServer;
 use masar_runtime::config::MailSettings;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
@@ -39,7 +40,7 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
-    /// The packages whose templates it fills in.
+    /// The packages of the installation, whose templates it fills in.
     pub catalog: Arc<Catalog>,
     /// How mail goes out.
     pub mail: MailSettings,
@@ -56,7 +57,8 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     store.migrate::<store::Migrator>().await?;
     let mail = Arc::new(post::Mail::new(&mail, mail_folder)?);
     let webhooks = Arc::new(post::Webhooks::new(store.clone()));
-    let core = Arc::new(app::Core::new(catalog, clock.clone()));
+    let packages = Packages::load(&store, NAME, catalog).await?;
+    let core = Arc::new(app::Core::new(Arc::clone(&packages), clock.clone()));
     let outbox = Outbox::new(NAME);
     let courier = |channel, post: Arc<dyn Post>, written: &Arc<Notify>| {
         let (store, clock, outbox) = (store.clone(), clock.clone(), outbox.clone());
@@ -79,12 +81,13 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let server =
         NotifyServiceServer::new(api::Api { store, clock }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
-        name: "masar.notify.v1.NotifyService",
+        names: &["masar.notify.v1.NotifyService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),
         workers: vec![
             Worker::new("notify consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            packages.worker(),
             Worker::new("notify mail", Stage::Relay, async |stop| {
                 mail.run(stop).await;
                 Ok(())

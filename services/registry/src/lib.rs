@@ -59,7 +59,7 @@ pub async fn build(deps: Deps) -> Result<Module, Error> {
     let relay = Relay { store, outbox, transport, now: clock.teller() };
     let server = RegistryServiceServer::new(api::Api(registry)).max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(Module {
-        name: "masar.registry.v1.RegistryService",
+        names: &["masar.registry.v1.RegistryService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),

@@ -8,6 +8,7 @@ mod store;
 use std::sync::Arc;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
+use masar_packages::Packages;
 use masar_proto::routing::v1::routing_service_server::RoutingServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store, listen};
@@ -27,7 +28,7 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
-    /// The packages whose routing rules it follows.
+    /// The packages of the installation, whose routing rules it follows.
     pub catalog: Arc<Catalog>,
     /// Cancelled when the doors close: watches end.
     pub doors: CancellationToken,
@@ -40,7 +41,8 @@ pub struct Deps {
 pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog, doors } = deps;
     store.migrate::<store::Migrator>().await?;
-    let core = app::Core::load(&store, Outbox::new(NAME), catalog).await?;
+    let packages = Packages::load(&store, NAME, catalog).await?;
+    let core = app::Core::load(&store, Outbox::new(NAME), Arc::clone(&packages)).await?;
     let writer = app::Act { core: Arc::clone(&core) };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
     let relay = Relay {
@@ -63,7 +65,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let server = RoutingServiceServer::new(api::Api { store, batcher, core, clock, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
-        name: "masar.routing.v1.RoutingService",
+        names: &["masar.routing.v1.RoutingService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),
@@ -73,6 +75,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
                 Ok(())
             }),
             Worker::new("routing consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            packages.worker(),
             Worker::new("routing entities", Stage::Consumer, async move |stop| {
                 let listening = listen(&registered.store, app::ENTITIES, &registered);
                 stop.run_until_cancelled(listening).await;

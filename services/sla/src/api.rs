@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use masar_clock::{Entry, Event as ClockEvent};
 use masar_domain::Importance;
+use masar_packages::Packages;
 use masar_proto::common::v1::{Importance as ImportanceCode, PageResponse};
 use masar_proto::events::v1::Calendar as CalendarText;
 use masar_proto::sla::v1 as api;
@@ -14,7 +15,6 @@ use masar_proto::time;
 use masar_runtime::{caller, refuse};
 use masar_store::Store;
 use masar_store::time::from_db;
-use masar_workflow::Catalog;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -33,7 +33,7 @@ pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) promises: Arc<Promises>,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
     pub(crate) doors: CancellationToken,
 }
 
@@ -186,7 +186,8 @@ impl SlaService for Api {
     ) -> Result<Response<api::ListPoliciesResponse>, Status> {
         let tenant = caller(&request)?.tenant.0;
         let wanted = request.into_inner().case_type;
-        let packages = self.catalog.packages().map(|package| package.definition());
+        let catalog = self.packages.of(&tenant);
+        let packages = catalog.packages().map(|package| package.definition());
         let packages = packages.filter(|package| wanted.is_empty() || package.case_type == wanted);
         let mut policies: Vec<_> = packages
             .flat_map(|package| {

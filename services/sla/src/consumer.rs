@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, keep};
+use masar_packages::{Packages, is_told};
 use masar_proto::events::v1::{
     CaseChanged, ChildChanged, MessageTold, RegistryChanged, TaskChanged, effect::Effect,
 };
@@ -19,6 +20,7 @@ use crate::store::{child, clock, evidence, handover, told};
 
 pub(crate) struct Hear {
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) packages: Arc<Packages>,
     /// What the batch at hand has changed: told once it is committed.
     pub(crate) changed: Mutex<Vec<Changed>>,
 }
@@ -34,9 +36,11 @@ impl Handler for Hear {
                 | kinds::CASE_CHILD_CHANGED
                 | kinds::MESSAGE_TOLD
         ) || event.kind.starts_with("task.")
+            || is_told(event)
     }
 
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
+        self.packages.hear(tx, events).await?;
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
             keep(tx, &changed.tenant, &changed).await?;

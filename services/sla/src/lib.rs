@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
+use masar_packages::Packages;
 use masar_proto::sla::v1::sla_service_server::SlaServiceServer;
 use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{Store, listen};
@@ -34,7 +35,7 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
-    /// The packages whose promises it lists.
+    /// The packages of the installation, whose promises it lists.
     pub catalog: Arc<Catalog>,
     /// Cancelled when the doors close: watches end.
     pub doors: CancellationToken,
@@ -47,6 +48,7 @@ pub struct Deps {
 pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog, doors } = deps;
     store.migrate::<store::Migrator>().await?;
+    let packages = Packages::load(&store, NAME, catalog).await?;
     let outbox = Outbox::new(NAME);
     let promises = app::Promises::load(&store).await?;
     let keeper = Arc::new(app::Keeper::new(outbox.clone(), Arc::clone(&promises), clock.clone()));
@@ -60,7 +62,11 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
         renewal::Renewal { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
-    let handler = Arc::new(consumer::Hear { keeper: Arc::clone(&keeper), changed: Mutex::default() });
+    let handler = Arc::new(consumer::Hear {
+        keeper: Arc::clone(&keeper),
+        packages: Arc::clone(&packages),
+        changed: Mutex::default(),
+    });
     let consumer = Consumer {
         name: NAME,
         sources: SOURCES,
@@ -73,10 +79,11 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let elsewhere =
         elsewhere::Elsewhere { store: store.clone(), keeper: Arc::clone(&keeper), here: Uuid::new_v4() };
     let registered = app::Registered { store: store.clone(), keeper: Arc::clone(&keeper) };
-    let server = SlaServiceServer::new(api::Api { store, keeper, promises, catalog, doors })
+    let listed = Arc::clone(&packages);
+    let server = SlaServiceServer::new(api::Api { store, keeper, promises, packages: listed, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
-        name: "masar.sla.v1.SlaService",
+        names: &["masar.sla.v1.SlaService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),
@@ -90,6 +97,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
                 renewal.run(stop).await;
                 Ok(())
             }),
+            packages.worker(),
             Worker::new("sla entities", Stage::Consumer, async move |stop| {
                 let listening = listen(&registered.store, app::ENTITIES, &registered);
                 stop.run_until_cancelled(listening).await;

@@ -2,6 +2,7 @@
 
 mod begin;
 mod end;
+mod migrate;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::findings::{FORM, shipped, tiny};
 use crate::scenario::Book;
 use crate::{
-    Catalog, Code, Definition, Error, FileKind, Overlay, Package, Scenarios, Source, overlay, schema,
-    shipped_scenarios,
+    Catalog, Code, Definition, Error, FileKind, Overlay, Package, Scenarios, Source, overlay, scenarios,
+    schema, shipped_files,
 };
 
 /// What the parser reads, as a schema.
@@ -119,7 +119,8 @@ fn shipped_machines_are_valid_and_unknown_words_refused_alike() {
 fn shipped_scenarios_are_valid_and_unknown_words_refused_alike() {
     let of = validator(FileKind::Scenarios);
     for package in Catalog::shipped().unwrap().packages() {
-        for (file, text) in shipped_scenarios(&package.definition().package) {
+        let files = shipped_files(&package.definition().package).unwrap_or_default();
+        for (file, text) in scenarios(&files) {
             agree(&format!("{}/{file}", package.definition().package), &of, &text, scenarios_read, 11);
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::findings::{shipped, spoilt};
 use crate::{
     Actor, Case, CaseEvent, Child, Command, Effect, Opening, Package, Situation, Source, decide, evolve,
-    shipped_scenarios,
+    scenarios, shipped_files,
 };
 
 /// A package with the forms that its scenarios fill in.
@@ -29,7 +29,7 @@ impl Subject {
     fn of(source: Source) -> Self {
         let package = Package::compile(&source).unwrap();
         let (mut openings, mut forms) = (Vec::new(), BTreeMap::new());
-        for text in shipped_scenarios(&package.definition().package).values() {
+        for text in scenarios(&shipped_files(&package.definition().package).unwrap_or_default()).values() {
             let options = serde_saphyr::options! { strict_booleans: true };
             let book: Value = serde_saphyr::from_str_with_options(text, options).unwrap();
             collect(&book, &book["forms"], &mut openings, &mut forms);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use masar_bus::{Event, Outbox};
 use masar_domain::StateCategory;
+use masar_packages::Packages;
 use masar_proto::{
     events::v1::{CaseCommented, CaseLinked, ChildChanged},
     kinds, time,
@@ -12,7 +13,7 @@ use masar_proto::{
 use masar_store::time::to_db;
 use masar_store::{Transaction, insert_all, save_all};
 use masar_workflow::{
-    Case, CaseEvent, Catalog, ClockEffect, ClockOperation, Effect, Situation, decide, evolve,
+    Case, CaseEvent, Change, ClockEffect, ClockOperation, Effect, Situation, decide, evolve,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -30,13 +31,13 @@ const CHILD: &str = "child";
 #[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) outbox: Outbox,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
     pub(crate) changes: broadcast::Sender<Uuid>,
 }
 
 impl Core {
-    pub(crate) fn new(outbox: Outbox, catalog: Arc<Catalog>) -> Self {
-        Self { outbox, catalog, changes: broadcast::Sender::new(WATCHED) }
+    pub(crate) fn new(outbox: Outbox, packages: Arc<Packages>) -> Self {
+        Self { outbox, packages, changes: broadcast::Sender::new(WATCHED) }
     }
 
     /// Tells the relay and those who watch what a commit has changed.
@@ -75,6 +76,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Error> {
         // Locked before they are read whole: nobody moves them in between.
         let rows = case::lock(tx, cases).await?;
+        core.packages.know(tx, rows.values().map(case::Model::walks)).await?;
         Ok(Self {
             core,
             rows,
@@ -105,7 +107,7 @@ impl<'a> Session<'a> {
             return Ok(Vec::new());
         }
         self.changed.insert(id);
-        Ok(package(&self.core.catalog, row)?.definition().on_child.clone())
+        Ok(package(&self.core.packages, row)?.definition().on_child.clone())
     }
 
     /// Takes a new case in with its first event.
@@ -113,6 +115,11 @@ impl<'a> Session<'a> {
         let id = row.id;
         self.rows.insert(id, row);
         self.apply(id, event, kinds::CASE_OPENED)
+    }
+
+    /// A case of this session that may move.
+    pub(crate) fn known(&self, id: Uuid) -> Option<(&case::Model, &Case)> {
+        Some((self.rows.get(&id)?, self.folds.get(&id)?))
     }
 
     /// Takes in what follows for a case of this session.
@@ -151,7 +158,7 @@ impl<'a> Session<'a> {
                 let case = self.folds.get(&id).ok_or_else(unknown)?;
                 let (windows, children) = (row.windows()?, row.children()?);
                 let situation = Situation { at, windows: &windows, children: &children };
-                let event = decide(package(&self.core.catalog, row)?, case, &command, &actor, situation)?;
+                let event = decide(&*package(&self.core.packages, row)?, case, &command, &actor, situation)?;
                 self.follow(&event)?;
             }
             Deed::Comment { text, audience } => {
@@ -201,6 +208,9 @@ impl<'a> Session<'a> {
         row.version = event.version.cast_signed();
         row.entries += 1;
         row.state.clone_from(&case.state);
+        if let Change::Migrated { to, .. } = &event.change {
+            row.package_version.clone_from(to);
+        }
         row.category = case.category.to_string();
         row.importance = case.importance().to_string();
         let fact = |name| case.fact(name).unwrap_or_default().to_owned();

@@ -1,21 +1,26 @@
 //! Moving cases: the pure core decides, and what it decides is written with what it asks of others.
 
 mod core;
+mod migrate;
 mod opening;
+mod publish;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use masar_packages::Packages;
 use masar_runtime::Clock;
 use masar_store::{Batcher, Store, Transaction, Writer};
-use masar_workflow::{Actor, Case, Catalog, Command, Package, Refusal};
+use masar_workflow::{Actor, Case, Command, Package, Refusal};
 use tokio::sync::broadcast;
 use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use self::core::{Core, Session};
+pub(crate) use self::migrate::{Migrator, Plan, Wanted, Way};
 pub(crate) use self::opening::open;
+pub(crate) use self::publish::{Publisher, Refused};
 use crate::store::{case, fold};
 
 /// Why a case was not moved.
@@ -65,7 +70,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) batcher: Batcher<Act>,
     pub(crate) clock: Clock,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
     /// The ids of cases as they change, for those who watch.
     pub(crate) changes: broadcast::Sender<Uuid>,
 }
@@ -75,7 +80,9 @@ impl App {
     pub(crate) async fn find(&self, tenant: &str, key: &str) -> Result<case::Model, Error> {
         let unknown = || Error::NotFound(key.to_owned());
         let case = key.parse().map_err(|_| unknown())?;
-        case::find(&self.store, tenant, &case).await?.ok_or_else(unknown)
+        let row = case::find(&self.store, tenant, &case).await?.ok_or_else(unknown)?;
+        self.packages.know(self.store.reader(), [row.walks()].into_iter()).await?;
+        Ok(row)
     }
 
     /// A case as the pure core knows it.
@@ -85,13 +92,14 @@ impl App {
     }
 
     /// The package that a case walks.
-    pub(crate) fn package(&self, case: &case::Model) -> Result<&Arc<Package>, Error> {
-        package(&self.catalog, case)
+    pub(crate) fn package(&self, case: &case::Model) -> Result<Arc<Package>, Error> {
+        package(&self.packages, case)
     }
 }
 
-pub(crate) fn package<'a>(catalog: &'a Catalog, case: &case::Model) -> Result<&'a Arc<Package>, Error> {
-    let package = catalog.get(&case.package, &case.package_version);
+pub(crate) fn package(packages: &Packages, case: &case::Model) -> Result<Arc<Package>, Error> {
+    let catalog = packages.of(&case.tenant);
+    let package = catalog.get(&case.package, &case.package_version).cloned();
     package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))
 }
 

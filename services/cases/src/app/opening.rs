@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use masar_domain::{CaseId, text};
+use masar_packages::Packages;
 use masar_proto::events::v1::CaseSubmitted;
 use masar_proto::{json, time};
 use masar_store::time::to_db;
@@ -17,7 +18,7 @@ use crate::store::case;
 /// Opens a case in the version of its package that intake checked it against.
 pub(crate) fn open(
     session: &mut Session<'_>,
-    catalog: &masar_workflow::Catalog,
+    packages: &Packages,
     mut submitted: CaseSubmitted,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -28,7 +29,7 @@ pub(crate) fn open(
     let opening = Opening { case_id: CaseId(id), historical: submitted.historical, form };
     let actor = Actor { id: submitted.submitted_by, roles: BTreeSet::new(), department: None };
     // Clocks count from when the customer said it (T3), whenever the case reached us.
-    let package = package(catalog, &row)?;
+    let package = package(packages, &row)?;
     let event = package.open(opening, &actor, received_at)?;
     let case = session.opened(row, &event)?;
     let closed_at = time::from_proto(submitted.closed_at.as_ref()).filter(|_| submitted.historical);

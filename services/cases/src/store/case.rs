@@ -72,6 +72,11 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    /// The package that it walks: tenant, name and version.
+    pub(crate) fn walks(&self) -> [&str; 3] {
+        [&self.tenant, &self.package, &self.package_version]
+    }
+
     /// What is known of the cases that this one asked for.
     pub(crate) fn children(&self) -> Result<Vec<Child>, serde_json::Error> {
         let known: BTreeMap<Uuid, Known> = serde_json::from_value(self.children.clone())?;
@@ -102,6 +107,15 @@ pub(crate) async fn find(store: &Store, tenant: &str, case: &CaseKey) -> Result<
         CaseKey::Reference(reference) => Column::Reference.eq(reference.to_string()),
     };
     Ok(Entity::find().filter(Column::Tenant.eq(tenant)).filter(by).one(store.reader()).await?)
+}
+
+/// Cases as they are now, in the order of their ids.
+pub(crate) async fn all(store: &Store, ids: BTreeSet<Uuid>) -> Result<Vec<Model>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(padded(ids))).order_by_asc(Column::Id);
+    Ok(rows.all(store.reader()).await?)
 }
 
 /// Cases, locked in the order of their ids so that no two writers wait for each other.

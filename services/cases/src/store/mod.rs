@@ -5,6 +5,7 @@ pub(crate) mod entry;
 pub(crate) mod fold;
 pub(crate) mod link;
 mod list;
+pub(crate) mod migration;
 
 pub(crate) use list::list;
 
@@ -15,6 +16,9 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 /// Cases that somebody must act on and that nobody has: word for word the condition of their index, so that finding none
 /// costs nothing.
 const WITHOUT_OWNER: &str = "queue = '' AND category IN ('open', 'waiting')";
+
+/// Cases that run, word for word the condition of their index: it costs nothing that others are closed.
+const RUNNING: &str = "category <> 'closed'";
 
 pub(crate) struct Migrator;
 
@@ -59,6 +63,21 @@ impl MigratorTrait for Migrator {
             tables: |_| Vec::new(),
             indexes: &[],
             postgres: &["ALTER TABLE cases SET (fillfactor = 60)", "ALTER TABLE folds SET (fillfactor = 60)"],
+        }));
+        migrations.push(masar_packages::migration());
+        migrations.push(Box::new(CreateTables {
+            name: "m0101_migrations",
+            tables: |schema| {
+                vec![
+                    schema.create_table_from_entity(migration::Entity),
+                    schema.create_table_from_entity(migration::migrated::Entity),
+                ]
+            },
+            indexes: &[
+                "CREATE INDEX migrations_newest ON migrations (tenant, id)",
+                "CREATE INDEX cases_running ON cases (tenant, package, package_version, id) WHERE category <> 'closed'",
+            ],
+            postgres: &[],
         }));
         migrations
     }

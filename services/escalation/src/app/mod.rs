@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use masar_bus::{Event, Outbox};
+use masar_packages::Packages;
 use masar_proto::events::v1::{CaseSnapshot, EscalationRaised};
 use masar_proto::time;
 use masar_runtime::Clock;
 use masar_store::time::from_db;
-use masar_workflow::Catalog;
 
 pub(crate) use follow::Heard;
 pub(crate) use people::needed;
@@ -47,7 +47,7 @@ pub(crate) enum Error {
 /// What everything that raises or acknowledges needs.
 pub(crate) struct Core {
     pub(crate) outbox: Outbox,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
     pub(crate) clock: Clock,
 }
 

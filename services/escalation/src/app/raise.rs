@@ -29,6 +29,8 @@ impl Core {
         if marks.is_empty() {
             return Ok(());
         }
+        let packages = cases.values().map(|case| [&*case.tenant, &*case.package, &*case.package_version]);
+        self.packages.know(tx, packages).await?;
         let mut fired = escalation::fired(tx, cases.keys().copied()).await?;
         // Read in the transaction: every replica tells the same people.
         let tenants = cases.values().map(|case| case.tenant.as_str()).collect();
@@ -62,7 +64,8 @@ impl Core {
             return Ok(Vec::new());
         }
         let clock = &marked.clock;
-        let package = self.catalog.get(&case.package, &case.package_version);
+        let catalog = self.packages.of(&case.tenant);
+        let package = catalog.get(&case.package, &case.package_version);
         let package =
             package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))?;
         // The case may be older than the mark, or newer: the mark says for which importance it was set.

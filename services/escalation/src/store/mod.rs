@@ -43,6 +43,7 @@ impl MigratorTrait for Migrator {
             indexes: &[],
             postgres: &["ALTER TABLE cases SET (fillfactor = 60)"],
         }));
+        migrations.push(masar_packages::migration());
         migrations
     }
 }

@@ -1,9 +1,9 @@
 //! Children: cases that a transition of another case asks for.
 
 use jiff::Timestamp;
+use masar_packages::Packages;
 use masar_proto::events::v1::{CaseSnapshot, CaseSubmitted, ChildEffect};
 use masar_proto::{json, time};
-use masar_workflow::Catalog;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -11,12 +11,13 @@ use super::{Error, Submission};
 
 /// The submission of a child, which is the same however often its parent's event comes.
 pub(crate) fn child(
-    catalog: &Catalog,
+    packages: &Packages,
     parent: &CaseSnapshot,
     asked: ChildEffect,
     actor: &str,
     at: Timestamp,
 ) -> Result<Submission, Error> {
+    let catalog = packages.of(&parent.tenant);
     let known = || catalog.packages().map(|package| package.definition().package.clone()).collect::<Vec<_>>();
     let package = catalog.in_force(&asked.package);
     let package = package.ok_or_else(|| Error::CaseType(asked.package.clone(), known().join(", ")))?;

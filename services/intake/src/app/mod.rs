@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use masar_packages::Packages;
 use masar_proto::events::v1::CaseSubmitted;
 use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::{json, time};
 use masar_runtime::{Caller, Clock};
 use masar_store::{Batcher, Store};
-use masar_workflow::{Catalog, Package, Refusal};
+use masar_workflow::{Package, Refusal};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -64,16 +65,16 @@ pub(crate) struct App {
     pub(crate) batcher: Batcher<Accept>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: Clock,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
 }
 
 impl App {
     /// Checks a submission; every wrong field is named.
     pub(crate) fn check(&self, caller: &Caller, request: SubmitCaseRequest) -> Result<Submission, Error> {
-        let known = || {
-            self.catalog.packages().map(|package| package.definition().case_type.clone()).collect::<Vec<_>>()
-        };
-        let package = self.catalog.for_case_type(&request.case_type);
+        let catalog = self.packages.of(&caller.tenant.0);
+        let known =
+            || catalog.packages().map(|package| package.definition().case_type.clone()).collect::<Vec<_>>();
+        let package = catalog.for_case_type(&request.case_type);
         let package =
             package.ok_or_else(|| Error::CaseType(request.case_type.clone(), known().join(", ")))?;
         package.definition().may_open(&caller.identity.roles)?;

@@ -22,6 +22,7 @@ impl MigratorTrait for Migrator {
             indexes: &["CREATE UNIQUE INDEX submissions_reference ON submissions (tenant, reference)"],
             postgres: &[],
         }));
+        migrations.push(masar_packages::migration());
         migrations
     }
 }

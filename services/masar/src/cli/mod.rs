@@ -13,6 +13,8 @@ mod doctor;
 mod due;
 mod escalation;
 mod import;
+mod migrate;
+mod publish;
 mod serve;
 mod submit;
 mod up;
@@ -219,6 +221,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
     match command {
         Command::Clock(clock::Command::Due(arguments)) => return due::run(arguments),
+        Command::Workflow(workflow::Command::Versions(_)) => {}
         Command::Workflow(command) => return workflow::run(command),
         Command::Config(command) => return config::run(command, access),
         Command::Token => return client::token(access),
@@ -244,6 +247,7 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Bus(command) => bus::run(command, access).await,
             Command::Calendar(command) => calendar::run(command, access).await,
             Command::Clock(command) => clock::run(command, access).await,
+            Command::Workflow(workflow::Command::Versions(command)) => publish::run(command, access).await,
             Command::Workflow(_) | Command::Config(_) | Command::Token | Command::Completion { .. } => {
                 anyhow::bail!("answered before")
             }

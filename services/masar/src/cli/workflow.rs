@@ -1,4 +1,4 @@
-//! `masar workflow`: is a package sound, and what does it look like?
+//! `masar workflow`: is a package sound, what does it look like, and which version of it is in force?
 
 mod difference;
 mod laid;
@@ -7,18 +7,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use masar_domain::Language;
 use masar_workflow::{
-    Catalog, Error, FileKind, Finding, Outcome, Package, Scenarios, Source, Trial, explain, graph, scenarios,
-    schema, shipped, shipped_scenarios, trial,
+    Catalog, Error, FileKind, Finding, Outcome, Package, Source, Trial, explain, files, graph, scenarios,
+    schema, shipped, shipped_files, trial,
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Unsuccessful, table};
+use super::{Answer, Unsuccessful, publish, table};
 
-/// The questions about workflow packages; none needs a running server.
+/// Questions about workflow packages, and their versions on a server.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// The packages that this program brings, in force unless a server has newer ones of its own.
@@ -75,6 +75,8 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = Language::En)]
         language: Language,
     },
+    #[command(flatten)]
+    Versions(publish::Command),
 }
 
 /// A file that analysts write.
@@ -88,7 +90,7 @@ pub(crate) enum LanguageFile {
     Overlay,
 }
 
-/// Answers a question about a workflow package.
+/// Answers a question about a workflow package, for which no server is needed.
 pub(crate) fn run(command: Command) -> Result<Answer> {
     match command {
         Command::List => Ok(list(&Catalog::shipped()?)),
@@ -112,6 +114,7 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
             let drawing = graph(load(&folder)?.definition(), language);
             Ok(Answer { json: json!({"mermaid": drawing}), table: drawing })
         }
+        Command::Versions(_) => bail!("the versions of packages are asked of a server"),
     }
 }
 
@@ -131,21 +134,14 @@ fn list(catalog: &Catalog) -> Answer {
 }
 
 /// Everything that is wrong with a package and its scenarios, or how much it holds when nothing is.
-fn check(folder: &Path) -> Result<Answer> {
-    let package = Source::read(folder).and_then(|source| Package::compile(&source));
-    let texts = scenarios(folder).with_context(|| format!("the scenarios in {}", folder.display()))?;
-    let scenarios = texts.iter().map(|(name, text)| Scenarios::read(name, text).map(drop));
-    let mut found = Vec::new();
-    for read in std::iter::once(package.as_ref().map(drop).map_err(Clone::clone)).chain(scenarios) {
-        match read {
-            Ok(()) => {}
-            Err(Error::Findings(findings)) => found.extend(findings),
-            Err(error) => return Err(error.into()),
+pub(super) fn check(folder: &Path) -> Result<Answer> {
+    match files(folder).and_then(|files| Package::of(&files)) {
+        Ok(package) => Ok(summary(&package)),
+        Err(Error::Findings(found)) => {
+            let problem = refused(folder, found.len());
+            Err(Unsuccessful { answer: findings(&found), problem }.into())
         }
-    }
-    match package {
-        Ok(package) if found.is_empty() => Ok(summary(&package)),
-        _ => Err(Unsuccessful { answer: findings(&found), problem: refused(folder, found.len()) }.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -195,7 +191,7 @@ fn test(folders: &[PathBuf], coverage: usize) -> Result<Answer> {
             .map(|package| {
                 let name = &package.definition().package;
                 let folder = Path::new("workflows").join(name).join("scenarios");
-                (Arc::clone(package), folder, shipped_scenarios(name))
+                (Arc::clone(package), folder, scenarios(&shipped_files(name).unwrap_or_default()))
             })
             .collect(),
         folders => folders.iter().map(|folder| tried(folder)).collect::<Result<_>>()?,
@@ -222,8 +218,8 @@ fn test(folders: &[PathBuf], coverage: usize) -> Result<Answer> {
 }
 
 fn tried(folder: &Path) -> Result<Tried> {
-    let texts = scenarios(folder).with_context(|| format!("the scenarios in {}", folder.display()))?;
-    Ok((Arc::new(load(folder)?), folder.join("scenarios"), texts))
+    let files = files(folder).with_context(|| unusable(folder))?;
+    Ok((Arc::new(load(folder)?), folder.join("scenarios"), scenarios(&files)))
 }
 
 /// A line for each scenario, and one for what they walk of the package.
@@ -268,7 +264,7 @@ fn report(package: &Package, trial: &Trial) -> Value {
 /// A package in a folder, or one that this program brings.
 fn load(place: &Path) -> Result<Package> {
     let package = Package::compile(&source(place)?);
-    package.with_context(|| format!("the package in {} cannot be used", place.display()))
+    package.with_context(|| unusable(place))
 }
 
 /// The texts of a package in a folder, or of one that this program brings.
@@ -278,4 +274,8 @@ fn source(place: &Path) -> Result<Source> {
     }
     let names = "`masar workflow list` names the packages that can be used by name";
     Source::read(place).with_context(|| format!("there is no package in {}; {names}", place.display()))
+}
+
+fn unusable(folder: &Path) -> String {
+    format!("the package in {} cannot be used", folder.display())
 }

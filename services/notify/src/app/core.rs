@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use masar_domain::BiText;
+use masar_packages::Packages;
 use masar_proto::events::v1::{EscalationRaised, RegistryChanged};
 use masar_proto::time;
 use masar_runtime::Clock;
 use masar_store::time::to_db;
-use masar_workflow::{CUSTOMER, Catalog, Package};
+use masar_workflow::{CUSTOMER, Package};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -21,7 +22,7 @@ use crate::store::webhook::Model as Webhook;
 
 /// What everything that tells somebody needs.
 pub(crate) struct Core {
-    catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
     clock: Clock,
     /// Told when mail was written down.
     pub(crate) mail: Arc<Notify>,
@@ -30,8 +31,8 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(catalog: Arc<Catalog>, clock: Clock) -> Self {
-        Self { catalog, clock, mail: Arc::default(), webhooks: Arc::default() }
+    pub(crate) fn new(packages: Arc<Packages>, clock: Clock) -> Self {
+        Self { packages, clock, mail: Arc::default(), webhooks: Arc::default() }
     }
 
     /// Everything that an occasion sends.
@@ -54,7 +55,8 @@ impl Core {
 
     fn letters(&self, occasion: &Occasion<'_>, entity: Option<&RegistryChanged>) -> Vec<Delivery> {
         let case = &occasion.case;
-        let package = self.catalog.get(&case.package, &case.package_version).map(AsRef::as_ref);
+        let catalog = self.packages.of(&case.tenant);
+        let package = catalog.get(&case.package, &case.package_version).map(AsRef::as_ref);
         let around = Around { case, entity };
         let label = entity.and_then(|entity| entity.entity_label.clone()).map(BiText::from);
         let values = Values {

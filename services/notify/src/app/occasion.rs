@@ -47,6 +47,11 @@ impl<'a> Occasion<'a> {
         Ok(Some(Self { event, case_id, case, what }))
     }
 
+    /// The package of its case: tenant, name and version.
+    pub(crate) fn package(&self) -> [&str; 3] {
+        [&self.case.tenant, &self.case.package, &self.case.package_version]
+    }
+
     /// When it happened to the case.
     pub(crate) fn at(&self) -> Timestamp {
         let at = match &self.what {

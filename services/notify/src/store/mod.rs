@@ -39,6 +39,7 @@ impl MigratorTrait for Migrator {
             indexes: &[],
             postgres: &["ALTER TABLE deliveries SET (fillfactor = 70)"],
         }));
+        migrations.push(masar_packages::migration());
         migrations
     }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use masar_bus::{Outbox, all_kept};
+use masar_packages::Packages;
 use masar_proto::events::v1::RegistryChanged;
 use masar_runtime::BoxError;
 use masar_store::{Listener, Store};
-use masar_workflow::{Catalog, Routed};
+use masar_workflow::Routed;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -23,7 +24,7 @@ const WATCHED: usize = 1_024;
 
 pub(crate) struct Core {
     pub(crate) outbox: Outbox,
-    catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<Packages>,
     entities: ArcSwap<HashMap<String, Arc<RegistryChanged>>>,
     /// The queues that changed, for those who watch.
     pub(crate) changes: broadcast::Sender<String>,
@@ -33,10 +34,10 @@ impl Core {
     pub(crate) async fn load(
         store: &Store,
         outbox: Outbox,
-        catalog: Arc<Catalog>,
+        packages: Arc<Packages>,
     ) -> Result<Arc<Self>, BoxError> {
         let core =
-            Self { outbox, catalog, entities: ArcSwap::default(), changes: broadcast::Sender::new(WATCHED) };
+            Self { outbox, packages, entities: ArcSwap::default(), changes: broadcast::Sender::new(WATCHED) };
         for changed in all_kept(store.reader(), None).await? {
             core.hear(changed);
         }
@@ -59,7 +60,8 @@ impl Core {
 
     /// The queue of a case by the rules of its package.
     pub(crate) fn route(&self, task: &task::Model) -> Result<Routed, Error> {
-        let package = self.catalog.get(&task.package, &task.package_version);
+        let catalog = self.packages.of(&task.tenant);
+        let package = catalog.get(&task.package, &task.package_version);
         let package =
             package.ok_or_else(|| Error::Package(task.package.clone(), task.package_version.clone()))?;
         let entity = self.entity(&task.tenant);
@@ -80,7 +82,7 @@ impl Core {
     pub(crate) fn knows_queue(&self, tenant: &str, queue: &str) -> bool {
         let of_entity = self.entity(tenant);
         let mut departments = of_entity.iter().flat_map(|entity| &entity.departments);
-        self.catalog.names_desk(queue) || departments.any(|department| department.code == queue)
+        self.packages.of(tenant).names_desk(queue) || departments.any(|department| department.code == queue)
     }
 
     /// Tells the relay and those who watch which queues a commit has changed.

@@ -31,6 +31,7 @@ impl MigratorTrait for Migrator {
             indexes: &[],
             postgres: &["ALTER TABLE tasks SET (fillfactor = 60)"],
         }));
+        migrations.push(masar_packages::migration());
         migrations
     }
 }

@@ -70,6 +70,7 @@ impl MigratorTrait for Migrator {
             ],
             postgres: &[],
         }));
+        migrations.push(masar_packages::migration());
         migrations
     }
 }
