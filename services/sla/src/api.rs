@@ -63,8 +63,8 @@ impl SlaService for Api {
         let children = child::of_case(&self.store, rows[0].case_id).await.map_err(stored)?;
         let of_children = clock::of_cases(&self.store, &tenant, children).await.map_err(stored)?;
         let calendars = self.promises.calendars(&tenant);
-        let (promises, catalog, now) = (&*self.promises, &*self.catalog, self.keeper.clock.now());
-        let whole = Whole { calendars: &calendars, promises, catalog, now };
+        let (catalog, now) = (self.packages.of(&tenant), self.keeper.clock.now());
+        let whole = Whole { calendars: &calendars, promises: &self.promises, catalog: &catalog, now };
         let provider = whole.provider(&of_children)?;
         let clocks = rows.iter().map(|row| whole.clock(row, &provider)).collect::<Result<_, _>>()?;
         let side_by_side = of_children.iter().map(|row| whole.clock(row, &[])).collect::<Result<_, _>>()?;

@@ -23,7 +23,7 @@ impl Api {
         let (tenant, now) = (&caller.tenant.0, self.keeper.clock.now());
         let rows = clock::of_case(&self.store, tenant, &request.case).await.map_err(stored)?;
         let case = rows.first().ok_or_else(|| refuse::not_found("case with clocks", &request.case))?.case_id;
-        self.may_pause(request)?;
+        self.may_pause(tenant, request)?;
         let pause = entered(request, &caller.identity.subject)?;
         let tx = self.store.begin().await.map_err(stored)?;
         // What was read above may have changed; what is locked does not.
@@ -42,8 +42,9 @@ impl Api {
     }
 
     /// Only what waits for a cause outside of the entity stands still, and only where the package says so (T8).
-    fn may_pause(&self, request: &api::EnterPauseRequest) -> Result<(), Status> {
-        let packages = self.catalog.packages().map(|package| package.definition());
+    fn may_pause(&self, tenant: &str, request: &api::EnterPauseRequest) -> Result<(), Status> {
+        let catalog = self.packages.of(tenant);
+        let packages = catalog.packages().map(|package| package.definition());
         let rules = packages.filter_map(|package| package.clocks.get(&request.clock));
         let waiting: Vec<_> = rules.flat_map(|rule| &rule.pause).map(String::as_str).collect();
         if waiting.contains(&request.reason.as_str()) {
