@@ -94,6 +94,14 @@ where
     }
 }
 
+/// Does to a database what no code of the product does; the number of rows that it changed.
+///
+/// # Errors
+/// What the database says.
+pub async fn tamper<C: ConnectionTrait>(db: &C, statement: &str) -> anyhow::Result<u64> {
+    Ok(db.execute_unprepared(statement).await?.rows_affected())
+}
+
 /// How many rows a table has.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures::FutureExt;
 
-pub use database::{TestDatabase, count, databases, on_each_database};
+pub use database::{TestDatabase, count, databases, on_each_database, tamper};
 pub use link::{Link, State};
 pub use rabbit::{RabbitHost, close_connections, on_rabbit, rabbit};
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use masar_proto::common::v1::Importance;
 use masar_proto::sla::v1::WatchAtRiskRequest;
-use masar_testkit::on_each_database;
-use sea_orm::ConnectionTrait;
+use masar_testkit::{on_each_database, tamper};
 use support::{Bench, at, new_case, start};
 
 #[tokio::test]
