@@ -129,6 +129,12 @@ fn brought(folder: &Dir<'_>) -> Source {
     Source { workflow, forms: texts("forms"), tables: texts("tables") }
 }
 
+/// The plan of a simulation that the product brings with a package.
+#[must_use]
+pub fn shipped_simulation(package: &str) -> Option<&'static str> {
+    SHIPPED.get_file(Path::new(package).join("simulation.yaml"))?.contents_utf8()
+}
+
 /// The texts of the scenarios of a package that the product brings, by the name of their file.
 #[must_use]
 pub fn shipped_scenarios(package: &str) -> BTreeMap<String, String> {

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Answer> {
 }
 
 /// A calendar by the name of a shipped one or the path of a YAML file.
-fn find(name_or_file: &str) -> Result<Calendar> {
+pub(super) fn find(name_or_file: &str) -> Result<Calendar> {
     let text = match SHIPPED.iter().find(|(name, _)| *name == name_or_file) {
         Some((_, text)) => (*text).to_owned(),
         None => read(name_or_file)?,

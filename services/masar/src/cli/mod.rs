@@ -9,10 +9,14 @@ mod config;
 mod day;
 mod desk;
 mod doctor;
+mod dry_run;
 mod due;
 mod escalation;
 mod import;
+mod log;
+mod selection;
 mod serve;
+mod simulate;
 mod submit;
 mod up;
 mod workflow;
@@ -142,6 +146,9 @@ enum Command {
     /// Questions about workflow packages.
     #[command(subcommand)]
     Workflow(workflow::Command),
+    /// Event logs: of other systems into draft packages, and of our own cases for tools that mine processes.
+    #[command(subcommand)]
+    Log(log::Command),
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -215,7 +222,10 @@ pub fn main() -> ExitCode {
 fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
     match command {
         Command::Clock(clock::Command::Due(arguments)) => return due::run(arguments),
-        Command::Workflow(command) => return workflow::run(command),
+        Command::Workflow(command) if !matches!(command, workflow::Command::DryRun(_)) => {
+            return workflow::run(command);
+        }
+        Command::Log(command) if !matches!(command, log::Command::Export(_)) => return log::run(command),
         Command::Config(command) => return config::run(command, access),
         Command::Token => return client::token(access),
         Command::Completion { shell } => return Ok(completion(shell)),
@@ -239,7 +249,15 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Escalation(command) => escalation::run(command, access).await,
             Command::Bus(command) => bus::run(command, access).await,
             Command::Clock(command) => clock::run(command, access).await,
-            Command::Workflow(_) | Command::Config(_) | Command::Token | Command::Completion { .. } => {
+            Command::Workflow(workflow::Command::DryRun(arguments)) => {
+                Box::pin(dry_run::run(arguments, access)).await
+            }
+            Command::Log(log::Command::Export(arguments)) => Box::pin(log::export(arguments, access)).await,
+            Command::Workflow(_)
+            | Command::Log(_)
+            | Command::Config(_)
+            | Command::Token
+            | Command::Completion { .. } => {
                 anyhow::bail!("answered before")
             }
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use masar_domain::Language;
 use masar_workflow::{
@@ -16,7 +16,7 @@ use masar_workflow::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Unsuccessful, table};
+use super::{Answer, Unsuccessful, dry_run, simulate, table};
 
 /// The questions about workflow packages; none needs a running server.
 #[derive(Subcommand)]
@@ -75,6 +75,10 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = Language::En)]
         language: Language,
     },
+    /// Play arrivals and staff against a package: what would be late, where cases would wait, where their time would go.
+    Simulate(simulate::Arguments),
+    /// Walk the cases of this installation once more, under a draft: what would have been late, stuck or routed elsewhere.
+    DryRun(dry_run::Arguments),
 }
 
 /// A file that analysts write.
@@ -112,6 +116,8 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
             let drawing = graph(load(&folder)?.definition(), language);
             Ok(Answer { json: json!({"mermaid": drawing}), table: drawing })
         }
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::DryRun(_) => bail!("asks a server"),
     }
 }
 
@@ -266,7 +272,7 @@ fn report(package: &Package, trial: &Trial) -> Value {
 }
 
 /// A package in a folder, or one that this program brings.
-fn load(place: &Path) -> Result<Package> {
+pub(super) fn load(place: &Path) -> Result<Package> {
     let package = Package::compile(&source(place)?);
     package.with_context(|| format!("the package in {} cannot be used", place.display()))
 }
