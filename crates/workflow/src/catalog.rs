@@ -185,6 +185,12 @@ pub fn shipped(package: &str) -> Option<Source> {
     shipped_files(package).and_then(|files| Source::of(&files).ok())
 }
 
+/// The plan of a simulation that the product brings with a package.
+#[must_use]
+pub fn shipped_simulation(package: &str) -> Option<&'static str> {
+    SHIPPED.get_file(format!("{package}/simulation.yaml"))?.contents_utf8()
+}
+
 /// The texts of a package that the product brings; none where it brings no such package.
 #[must_use]
 pub fn shipped_files(package: &str) -> Option<Files> {

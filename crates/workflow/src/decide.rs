@@ -11,9 +11,9 @@ use crate::expression::Scope;
 use crate::{Actor, Case, CaseEvent, Change, Child, Definition, Package, Transition};
 
 /// The action of the first event of every case.
-pub(crate) const OPEN: &str = "open";
+pub const OPEN: &str = "open";
 /// The action that ends a case that was over before it came to us.
-pub(crate) const ENDED_ELSEWHERE: &str = "ended_elsewhere";
+pub const ENDED_ELSEWHERE: &str = "ended_elsewhere";
 
 /// The action that takes a case over into another version of its package.
 pub(crate) const MIGRATED: &str = "migrated";

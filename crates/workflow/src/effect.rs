@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use masar_clock::Mark;
+use masar_clock::{CalendarRef, Event, Mark};
 use masar_domain::StateCategory;
-use masar_worktime::Target;
+use masar_worktime::{Calendar, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -116,6 +116,31 @@ pub enum ClockOperation {
         /// Why.
         reason: String,
     },
+}
+
+impl ClockOperation {
+    /// The entry that it is in the ledger of a clock which counts on this calendar.
+    #[must_use]
+    pub fn event(&self, calendar: &Calendar) -> Event {
+        match self {
+            Self::Start { target, not_after, policy, .. } => Event::Started {
+                target: *target,
+                calendar: CalendarRef::of(calendar),
+                policy: policy.clone(),
+                not_after: *not_after,
+            },
+            Self::Pause { reason } => Event::Paused { reason: reason.clone() },
+            Self::Resume => Event::Resumed,
+            Self::Retarget { target, not_after, cause, .. } => {
+                Event::Retargeted { target: *target, not_after: *not_after, cause: cause.clone() }
+            }
+            Self::Extend { by, reason, granted_by } => {
+                Event::Extended { by: *by, reason: reason.clone(), granted_by: granted_by.clone() }
+            }
+            Self::Stop => Event::Stopped { reason: None },
+            Self::Cancel { reason } => Event::Cancelled { reason: reason.clone() },
+        }
+    }
 }
 
 impl Package {

@@ -37,9 +37,11 @@ mod tests;
 mod written;
 
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
-pub use catalog::{Catalog, Version, shipped, shipped_files};
+pub use catalog::{Catalog, Version, shipped, shipped_files, shipped_simulation};
 pub use children::Child;
-pub use decide::{Availability, Command, Opening, Refusal, Situation, Violation, available, decide};
+pub use decide::{
+    Availability, Command, ENDED_ELSEWHERE, OPEN, Opening, Refusal, Situation, Violation, available, decide,
+};
 pub use definition::{
     Begin, ClockKind, ClockRule, Definition, Extension, Hit, Ladder, Level, Moments, Routing, Rule, State,
     TableInput, TableRule, Task, Template, Transition,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use masar_clock::{CalendarRef, Clock, Event, Mark, Phase, Run, Standing};
+use masar_clock::{Clock, Event, Mark, Phase, Run, Standing};
 use masar_domain::Importance;
 use masar_worktime::Calendar;
 
@@ -51,7 +51,7 @@ impl Clocks {
             | ClockOperation::Retarget { target, not_after, marks, .. } => (target, not_after, marks),
             other => {
                 let Some(open) = self.open(&effect.clock) else { return Ok(()) };
-                let event = entry(other);
+                let event = other.event(calendar);
                 return match open.enter(event, at, calendar) {
                     // A grant that comes too late is no failure: the promise stands as it was (T9).
                     Err(_) if matches!(other, ClockOperation::Extend { .. }) => Ok(()),
@@ -60,15 +60,12 @@ impl Clocks {
             }
         };
         let marks: Vec<Mark> = marks.iter().copied().collect();
-        if let ClockOperation::Start { kind, policy, on_breach, messages, .. } = &effect.operation {
+        if let ClockOperation::Start { kind, on_breach, messages, .. } = &effect.operation {
             if let Some(open) = self.open(&effect.clock) {
                 open.enter(Event::Stopped { reason: None }, at, calendar).map_err(wrong)?;
             }
             let mut run = Run { ledger: Vec::new(), marks, is_window: *kind == ClockKind::Window };
-            let (calendar_ref, policy) = (CalendarRef::of(calendar), policy.clone());
-            let event =
-                Event::Started { target: *target, calendar: calendar_ref, policy, not_after: *not_after };
-            let standing = match run.enter(event, at, calendar) {
+            let standing = match run.enter(effect.operation.event(calendar), at, calendar) {
                 // A due time that the calendar does not cover is not guessed: there is no clock.
                 Err(masar_clock::Error::Calendar(_)) => return Ok(()),
                 result => result.map_err(wrong)?,
@@ -179,20 +176,5 @@ impl Timed {
         self.standing = run.enter(event, at, calendar)?;
         self.run = run;
         Ok(())
-    }
-}
-
-/// The entry of an operation that neither starts nor retargets.
-fn entry(operation: &ClockOperation) -> Event {
-    match operation {
-        ClockOperation::Pause { reason } => Event::Paused { reason: reason.clone() },
-        ClockOperation::Resume => Event::Resumed,
-        ClockOperation::Extend { by, reason, granted_by } => {
-            Event::Extended { by: *by, reason: reason.clone(), granted_by: granted_by.clone() }
-        }
-        ClockOperation::Cancel { reason } => Event::Cancelled { reason: reason.clone() },
-        ClockOperation::Stop | ClockOperation::Start { .. } | ClockOperation::Retarget { .. } => {
-            Event::Stopped { reason: None }
-        }
     }
 }

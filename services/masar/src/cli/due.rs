@@ -40,10 +40,15 @@ struct Due {
     tentative: bool,
 }
 
+/// A calendar by the name of a shipped one or the path of a file.
+pub(super) fn find(name_or_file: &str) -> Result<Calendar> {
+    Calendar::compile(&here(name_or_file)?)
+        .with_context(|| format!("the calendar `{name_or_file}` cannot be used"))
+}
+
 /// Computes a due time.
 pub(crate) fn run(arguments: Arguments) -> Result<Answer> {
-    let calendar = Calendar::compile(&here(&arguments.calendar)?)
-        .with_context(|| format!("the calendar `{}` cannot be used", arguments.calendar))?;
+    let calendar = find(&arguments.calendar)?;
     let due = due(&calendar, arguments.from, arguments.target)
         .with_context(|| format!("no due time for {} from {}", arguments.target, arguments.from))?;
     Ok(Answer { table: due.to_string(), json: serde_json::to_value(due)? })

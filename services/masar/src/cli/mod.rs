@@ -10,12 +10,16 @@ mod config;
 mod day;
 mod desk;
 mod doctor;
+mod dry_run;
 mod due;
 mod escalation;
 mod import;
+mod log;
 mod migrate;
 mod publish;
+mod selection;
 mod serve;
+mod simulate;
 mod sla;
 mod submit;
 mod up;
@@ -152,6 +156,9 @@ enum Command {
     /// Questions about workflow packages.
     #[command(subcommand)]
     Workflow(workflow::Command),
+    /// Event logs: of other systems into draft packages, and of our own cases for tools that mine processes.
+    #[command(subcommand)]
+    Log(log::Command),
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -225,8 +232,9 @@ pub fn main() -> ExitCode {
 fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
     match command {
         Command::Clock(clock::Command::Due(arguments)) => return due::run(arguments),
-        Command::Workflow(workflow::Command::Versions(_)) => {}
+        Command::Workflow(workflow::Command::Versions(_) | workflow::Command::DryRun(_)) => {}
         Command::Workflow(command) => return workflow::run(command),
+        Command::Log(command) if !matches!(command, log::Command::Export(_)) => return log::run(command),
         Command::Config(command) => return config::run(command, access),
         Command::Token => return client::token(access),
         Command::Completion { shell } => return Ok(completion(shell)),
@@ -253,7 +261,15 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Calendar(command) => calendar::run(command, access).await,
             Command::Clock(command) => clock::run(command, access).await,
             Command::Workflow(workflow::Command::Versions(command)) => publish::run(command, access).await,
-            Command::Workflow(_) | Command::Config(_) | Command::Token | Command::Completion { .. } => {
+            Command::Workflow(workflow::Command::DryRun(arguments)) => {
+                Box::pin(dry_run::run(arguments, access)).await
+            }
+            Command::Log(log::Command::Export(arguments)) => Box::pin(log::export(arguments, access)).await,
+            Command::Workflow(_)
+            | Command::Log(_)
+            | Command::Config(_)
+            | Command::Token
+            | Command::Completion { .. } => {
                 anyhow::bail!("answered before")
             }
         }

@@ -16,7 +16,7 @@ use masar_workflow::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Unsuccessful, publish, table};
+use super::{Answer, Unsuccessful, dry_run, publish, simulate, table};
 
 /// Questions about workflow packages, and their versions on a server.
 #[derive(Subcommand)]
@@ -77,6 +77,10 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Versions(publish::Command),
+    /// Play arrivals and staff against a package: what would be late, where cases would wait, where their time would go.
+    Simulate(simulate::Arguments),
+    /// Walk the cases of this installation once more, under a draft: what would have been late, stuck or routed elsewhere.
+    DryRun(dry_run::Arguments),
 }
 
 /// A file that analysts write.
@@ -114,7 +118,8 @@ pub(crate) fn run(command: Command) -> Result<Answer> {
             let drawing = graph(load(&folder)?.definition(), language);
             Ok(Answer { json: json!({"mermaid": drawing}), table: drawing })
         }
-        Command::Versions(_) => bail!("the versions of packages are asked of a server"),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Versions(_) | Command::DryRun(_) => bail!("cases and their versions are asked of a server"),
     }
 }
 
@@ -262,7 +267,7 @@ fn report(package: &Package, trial: &Trial) -> Value {
 }
 
 /// A package in a folder, or one that this program brings.
-fn load(place: &Path) -> Result<Package> {
+pub(super) fn load(place: &Path) -> Result<Package> {
     let package = Package::compile(&source(place)?);
     package.with_context(|| unusable(place))
 }

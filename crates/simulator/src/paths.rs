@@ -1,0 +1,231 @@
+//! Where cases can be, by what was done to them: what is decided for one case holds for every other that went the same
+//! way, so it is decided once.
+//!
+//! `decide` and `evolve` are functions of what was done before, of the forms that the plan names, and of which windows are
+//! over: all of that is the key of a step.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use masar_domain::{CaseId, Role};
+use masar_workflow::{
+    Actor, Case, CaseEvent, ClockEffect, Command, Effect, Opening, Package, Refusal, Situation, decide,
+    evolve,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{Choice, Plan, plan};
+
+/// Places that are remembered at most: what lies beyond is decided for each case anew.
+const MOST: usize = 20_000;
+/// People who take turns where the same person may not do two things.
+const PEOPLE: usize = 3;
+
+/// A place on the way of cases.
+pub(crate) struct Place {
+    pub(crate) case: Case,
+    pub(crate) deeds: Deeds,
+    onward: RefCell<Vec<(Step, Reached)>>,
+}
+
+/// What the event that led to a place asks for.
+#[derive(Default)]
+pub(crate) struct Deeds {
+    pub(crate) clocks: Vec<Arc<ClockEffect>>,
+    /// The queue that the case goes to; empty when nobody needs to act any more.
+    pub(crate) queue: Option<String>,
+    pub(crate) messages: Vec<String>,
+    /// Packages of children that are opened.
+    pub(crate) children: Vec<String>,
+}
+
+/// What leads from a place to the next.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A choice of the plan, by its place among all, and the windows that are over.
+    Choice(usize, Vec<String>),
+    /// The system does it.
+    System(String, Vec<String>),
+}
+
+/// The windows that are over, by name.
+pub(crate) fn over(at: Timestamp, windows: &BTreeMap<String, Timestamp>) -> Vec<String> {
+    windows.iter().filter(|(_, due_at)| at > **due_at).map(|(clock, _)| clock.clone()).collect()
+}
+
+/// Where a step leads, or why it leads nowhere.
+pub(crate) type Reached = Result<Rc<Place>, Rc<Refusal>>;
+
+/// All places that were reached.
+pub(crate) struct Paths<'a> {
+    package: &'a Package,
+    plan: &'a Plan,
+    beginnings: Vec<Reached>,
+    /// The choices of all states.
+    choices: Vec<&'a Choice>,
+    /// The places of a state's choices among all.
+    of_state: BTreeMap<&'a str, Range<usize>>,
+    places: Cell<usize>,
+}
+
+impl<'a> Paths<'a> {
+    /// The beginnings that the plan names; a case of the first of them begins at any time as it would at this.
+    pub(crate) fn new(package: &'a Package, plan: &'a Plan, at: Timestamp) -> Self {
+        let (mut choices, mut of_state) = (Vec::new(), BTreeMap::new());
+        for (state, of_this) in &plan.states {
+            let first = choices.len();
+            choices.extend(of_this.iter().map(|choice| &choice.value));
+            of_state.insert(state.as_str(), first..choices.len());
+        }
+        let mut paths =
+            Self { package, plan, beginnings: Vec::new(), choices, of_state, places: Cell::new(0) };
+        paths.beginnings = plan.openings.iter().map(|opening| paths.begin(&opening.value, at)).collect();
+        paths
+    }
+
+    fn begin(&self, opening: &plan::Opening, at: Timestamp) -> Reached {
+        let roles = [opening.by.clone()].into();
+        let actor = Actor { id: opening.by.0.clone(), roles, department: None };
+        let opening = Opening { case_id: CaseId(Uuid::nil()), historical: false, form: opening.form.clone() };
+        let event = self.package.open(opening, &actor, at).map_err(Rc::new)?;
+        Ok(self.place(None, &event))
+    }
+
+    pub(crate) fn beginning(&self, opening: usize) -> &Reached {
+        &self.beginnings[opening]
+    }
+
+    /// How many things were decided.
+    pub(crate) fn decided(&self) -> usize {
+        self.places.get()
+    }
+
+    /// The choices of a state, by their places among all.
+    pub(crate) fn choices(&self, state: &str) -> impl Iterator<Item = (usize, &'a Choice)> {
+        let range = self.of_state.get(state).cloned().unwrap_or_default();
+        range.map(|number| (number, self.choices[number]))
+    }
+
+    /// The choice at a place among all.
+    pub(crate) fn choice(&self, number: usize) -> &'a Choice {
+        self.choices[number]
+    }
+
+    /// Where a step leads from a place.
+    pub(crate) fn follow(
+        &self,
+        from: &Rc<Place>,
+        step: Step,
+        at: Timestamp,
+        windows: &BTreeMap<String, Timestamp>,
+    ) -> Reached {
+        let known =
+            from.onward.borrow().iter().find(|(known, _)| *known == step).map(|(_, reached)| reached.clone());
+        if let Some(reached) = known {
+            return reached;
+        }
+        let reached = match self.decide(&from.case, &step, at, windows) {
+            Ok(event) => Ok(self.place(Some(&from.case), &event)),
+            Err(refusal) => Err(Rc::new(refusal)),
+        };
+        if self.places.get() < MOST {
+            from.onward.borrow_mut().push((step, reached.clone()));
+        }
+        reached
+    }
+
+    fn decide(
+        &self,
+        case: &Case,
+        step: &Step,
+        at: Timestamp,
+        windows: &BTreeMap<String, Timestamp>,
+    ) -> Result<CaseEvent, Refusal> {
+        let situation = Situation { at, windows, children: &[] };
+        let choice = match step {
+            Step::System(action, _) => {
+                let command = Command { action: action.clone(), ..Command::default() };
+                return decide(self.package, case, &command, &Actor::system(), situation);
+            }
+            Step::Choice(number, _) => self.choices[*number],
+        };
+        let command = Command {
+            action: choice.does.clone().unwrap_or_default(),
+            form: choice.form.clone(),
+            reason: choice.reason.clone(),
+            expected_version: None,
+        };
+        let mut refusal = None;
+        // Who may not do it because of something that they did gives it to a colleague.
+        for colleague in 0..PEOPLE {
+            let actor = person(choice.by.as_ref(), case, colleague);
+            match decide(self.package, case, &command, &actor, situation) {
+                Err(Refusal::SeparationOfDuties { step, actor }) => {
+                    refusal = Some(Refusal::SeparationOfDuties { step, actor });
+                }
+                decided => return decided,
+            }
+        }
+        Err(refusal.unwrap_or(Refusal::Reason))
+    }
+
+    fn place(&self, before: Option<&Case>, event: &CaseEvent) -> Rc<Place> {
+        let case = evolve(before.cloned(), event);
+        let deeds = self.deeds(&case, event);
+        self.places.set(self.places.get() + 1);
+        Rc::new(Place { case, deeds, onward: RefCell::new(Vec::new()) })
+    }
+
+    fn deeds(&self, case: &Case, event: &CaseEvent) -> Deeds {
+        let mut deeds = Deeds::default();
+        for effect in &event.effects {
+            match effect {
+                Effect::Clock(effect) => deeds.clocks.push(Arc::new(effect.clone())),
+                Effect::Route => deeds.queue = Some(self.routed(case)),
+                Effect::CloseTask => deeds.queue = Some(String::new()),
+                Effect::Notify { template, .. } => deeds.messages.push(template.clone()),
+                Effect::Child { package, .. } => deeds.children.push(package.clone()),
+                // Whoever works in the queue goes on.
+                Effect::AssignActor => {}
+            }
+        }
+        deeds
+    }
+
+    fn routed(&self, case: &Case) -> String {
+        let facts = routing_facts(case, &self.plan.services, &self.plan.categories);
+        self.package.route(&facts).queue
+    }
+}
+
+/// What routing rules may ask about a case, where services and categories belong to departments.
+pub(crate) fn routing_facts(
+    case: &Case,
+    services: &BTreeMap<String, String>,
+    categories: &BTreeMap<String, String>,
+) -> Value {
+    let named = |departments: &BTreeMap<String, String>, fact: &str| {
+        let code = case.fact(fact).unwrap_or_default();
+        match departments.get(code) {
+            Some(department) => json!({"code": code, "department": department}),
+            None => json!({"code": code}),
+        }
+    };
+    json!({
+        "case": case.routing_facts(),
+        "service": named(services, "service"),
+        "category": named(categories, "classification"),
+    })
+}
+
+/// One of the people who hold a role for a case.
+fn person(role: Option<&Role>, case: &Case, number: usize) -> Actor {
+    let role = role.cloned().unwrap_or_else(|| Role(String::new()));
+    let department = case.department().filter(|_| role.is_of_a_department()).map(str::to_owned);
+    Actor { id: format!("{role}-{}", number + 1), roles: [role].into(), department }
+}
