@@ -15,6 +15,9 @@ if cargo deny --version >/dev/null 2>&1; then
   cargo deny --locked check
 fi
 
+# What Prometheus and Grafana are given.
+./scripts/promtool.sh check
+
 # Stores and transports are tested on real servers: those that the caller names, or ones of our own for as long as the
 # tests run.
 if [ -z "${MASAR_TEST_POSTGRES:-}" ] || [ -z "${MASAR_TEST_AMQP:-}" ]; then

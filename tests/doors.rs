@@ -155,11 +155,12 @@ struct Foreign {
 }
 
 /// What shows some of it to its own people.
-const SHOWING: [&str; 12] = [
+const SHOWING: [&str; 13] = [
     "/masar.cases.v1.CaseService/GetCase",
     "/masar.cases.v1.CaseService/ListCases",
     "/masar.cases.v1.CaseService/WatchCase",
     "/masar.escalation.v1.EscalationService/ListEscalations",
+    "/masar.escalation.v1.EscalationService/Preview",
     "/masar.intake.v1.IntakeService/GetSubmission",
     "/masar.notify.v1.NotifyService/ListDeliveries",
     "/masar.notify.v1.NotifyService/ListWebhooks",

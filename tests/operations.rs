@@ -94,7 +94,7 @@ async fn doctor_is_content_with_a_healthy_installation() -> Result<()> {
         let found = answered(&platform, &["doctor"]).await?;
         let checks = found["checks"].as_array().context("no checks")?;
         let looked_at: Vec<_> = checks.iter().filter_map(|check| check["check"].as_str()).collect();
-        assert_eq!(looked_at, ["configuration", "server", "health", "bus", "owners", "messages"]);
+        assert_eq!(looked_at, ["configuration", "server", "health", "bus", "owners", "clocks", "messages"]);
         assert!(checks.iter().all(|check| check["finding"].is_null()), "{found}");
         // Whoever may not look is told so, instead of that all is well.
         let server = format!("http://{}", platform.running.address);
@@ -141,7 +141,7 @@ async fn a_parked_event_is_found_shown_retried_and_dropped() -> Result<()> {
         assert!(error.contains("complaint 99.0.0"), "{error}");
 
         let said = refusal(&asked(&platform, &["doctor"]).await?);
-        assert!(said.contains("1 of 6 are not well") && said.contains("bus"), "{said}");
+        assert!(said.contains("1 of 7 are not well") && said.contains("bus"), "{said}");
         assert!(said.contains("2 events could not be handled: see `masar bus parked`"), "{said}");
 
         let shown = answered(&platform, &["bus", "show", "cases", &broken]).await?;

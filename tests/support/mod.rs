@@ -6,7 +6,7 @@ pub(crate) mod process;
 pub(crate) mod set;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,20 @@ impl Platform {
         clock: Clock,
         bus: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
     ) -> Result<Self> {
+        Self::begin(database, clock, Vec::new(), bus).await
+    }
+
+    /// As `start`, with packages of the test's own besides the shipped ones.
+    pub(crate) async fn start_with(database: String, clock: Clock, workflows: Vec<PathBuf>) -> Result<Self> {
+        Self::begin(database, clock, workflows, |transport| transport).await
+    }
+
+    async fn begin(
+        database: String,
+        clock: Clock,
+        workflows: Vec<PathBuf>,
+        bus: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let credentials = Credentials::of(folder.path())?;
         let settings = Settings {
@@ -73,6 +87,7 @@ impl Platform {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             database: Some(database),
             auth: credentials.settings(&demo::tenants()?),
+            workflows,
             ..Settings::default()
         };
         let ground = Ground {

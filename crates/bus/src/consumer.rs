@@ -76,6 +76,7 @@ impl Consumer {
     /// # Errors
     /// When the transport does not let it subscribe.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        metrics::consumer(self.name);
         let (share, shared) = watch::channel(BTreeSet::new());
         let mut deliveries = self.transport.subscribe(self.name, self.sources, shared).await?;
         let mut leases = Leases::new(self.store.clone(), "consumer", PARTITIONS.cast_signed());

@@ -3,6 +3,20 @@
 use jiff::SignedDuration;
 use opentelemetry::{KeyValue, global};
 
+/// A relay begins: what it counts begins at none, so that the first is seen as one more.
+pub(crate) fn relay(service: &str) {
+    published(service, 0);
+    outbox_age(service, SignedDuration::ZERO);
+    add("masar_bus_messages_unroutable", [KeyValue::new("service", service.to_owned())], 0);
+}
+
+/// A consumer begins, likewise.
+pub(crate) fn consumer(consumer: &str) {
+    consumed(consumer, 0);
+    parked(consumer, 0, 0);
+    add("masar_bus_messages_unreadable", [KeyValue::new("consumer", consumer.to_owned())], 0);
+}
+
 /// Events that the transport has taken from a service.
 pub(crate) fn published(service: &str, events: usize) {
     add("masar_bus_events_published", [KeyValue::new("service", service.to_owned())], events);
@@ -42,7 +56,5 @@ pub(crate) fn unreadable(consumer: &str) {
 }
 
 fn add(name: &'static str, whose: [KeyValue; 1], count: usize) {
-    if count > 0 {
-        global::meter("masar").u64_counter(name).build().add(count as u64, &whose);
-    }
+    global::meter("masar").u64_counter(name).build().add(count as u64, &whose);
 }

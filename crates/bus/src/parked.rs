@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use masar_store::{Store, insert_all, page, time};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use uuid::Uuid;
 
@@ -51,6 +52,14 @@ impl Desk {
         let mut rows = rows.limit(size + 1).all(self.store.reader()).await?;
         let next = page::cut(&mut rows, size, |row| row.id)?;
         Ok((rows.into_iter().map(from_row).collect(), next))
+    }
+
+    /// How many events are parked, of all tenants, those that wait behind others included.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count(&self) -> Result<u64, Error> {
+        Ok(parked::Entity::find().count(self.store.reader()).await?)
     }
 
     /// One parked event of a tenant.

@@ -65,6 +65,7 @@ impl Relay {
     /// Works until it is told to stop. What is on its way then has a moment to be confirmed; the rest stays in the
     /// outbox for the next start. Of several replicas one sends, the others tell it what they wrote, and wait for it to go.
     pub async fn run(self, stop: CancellationToken) {
+        metrics::relay(self.outbox.service());
         let elsewhere = Elsewhere(Notify::new());
         let topic = format!("masar_{}_outbox", self.outbox.service());
         tokio::select! {

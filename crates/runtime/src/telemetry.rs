@@ -121,6 +121,39 @@ impl Drop for Telemetry {
     }
 }
 
+/// A gauge of what is counted now and then, with a value for each set of labels.
+#[derive(Debug)]
+pub struct Counted<const N: usize> {
+    name: &'static str,
+    keys: [&'static str; N],
+    known: BTreeSet<[String; N]>,
+}
+
+impl<const N: usize> Counted<N> {
+    /// A gauge whose labels have these names. Without labels there is a value of its own, 0, so that there is always
+    /// something to see.
+    #[must_use]
+    pub fn new(name: &'static str, keys: [&'static str; N]) -> Self {
+        Self { name, keys, known: [[const { String::new() }; N]].into() }
+    }
+
+    /// Shows what was counted. What was counted before and is not any more is none, and not what it was.
+    pub fn show(&mut self, counted: impl IntoIterator<Item = ([String; N], i64)>) {
+        let gauge = global::meter("masar").i64_gauge(self.name).build();
+        let mut silent = self.known.clone();
+        let labels = |values: &[String; N]| {
+            let pairs = self.keys.iter().zip(values);
+            pairs.map(|(key, value)| KeyValue::new(*key, value.clone())).collect::<Vec<_>>()
+        };
+        for (values, count) in counted {
+            gauge.record(count, &labels(&values));
+            silent.remove(&values);
+            self.known.insert(values);
+        }
+        silent.iter().for_each(|values| gauge.record(0, &labels(values)));
+    }
+}
+
 fn collector(endpoint: &str) -> Result<SdkTracerProvider, BoxError> {
     let exporter =
         opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;

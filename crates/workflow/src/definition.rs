@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::TABLE;
 #[cfg(test)]
 use crate::tests::words::{Category, Duration, Moment, RoleCode, Text};
-use crate::{Refusal, SYSTEM};
+use crate::{Again, Refusal, SYSTEM};
 
 /// What a level does that puts the case on the list of a queue.
 pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
@@ -354,8 +354,10 @@ pub struct Level {
     /// The template in which they are told; without one, that of the entity's people for what is due or late. The customer
     /// always has one of their own.
     pub template: Option<String>,
-    /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on
-    /// the list of a queue until the level is acknowledged.
+    /// How often it is told again while nobody has taken notice; without it, once.
+    pub again: Option<Again>,
+    /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on the
+    /// list of a queue until the level is acknowledged, `act:ACTION` has the system do something to the case.
     #[serde(default, rename = "do")]
     pub actions: Vec<String>,
 }

@@ -220,7 +220,7 @@ impl Package {
             .iter()
             .copied()
             .chain([Mark::Breach])
-            .chain(ladder.into_iter().map(|step| step.mark))
+            .chain(ladder.into_iter().flat_map(|step| step.again.into_iter().chain([step.mark])))
             .collect()
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_clock::Mark;
 use masar_domain::{Language, Role};
 
-use crate::{CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition};
+use crate::{Again, CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition, acts};
 
 /// Says a machine in sentences.
 #[must_use]
@@ -213,7 +213,20 @@ impl Teller<'_> {
             true => self.say("يذكر", "reminds"),
             false => self.say("يبلغ", "tells"),
         };
-        format!("      {} ({when}) {verb} {people}.\n", level.level)
+        let mut text = format!("      {} ({when}) {verb} {people}.", level.level);
+        if let Some(Again { every, times }) = level.again {
+            text += &match self.language {
+                Language::Ar => format!(" وما لم يُعلم أحد باستلامه يتكرر كل {every}، {times} مرات على الأكثر."),
+                Language::En => {
+                    format!(" Until somebody takes notice, again every {every}, at most {times} times.")
+                }
+            };
+        }
+        for action in acts(&level.actions) {
+            let action = self.name_of_action(action);
+            text += &format!(" {} {action}.", self.say("ويقوم النظام بـ", "The system does"));
+        }
+        text + "\n"
     }
 
     fn routing(&self) -> String {

@@ -124,6 +124,8 @@ codes! {
         Reminder = "REMINDER",
         /// A level does what no level can.
         LevelAction = "LEVEL_ACTION",
+        /// A level is told again at no time that can be said.
+        LevelAgain = "LEVEL_AGAIN",
     }
 }
 

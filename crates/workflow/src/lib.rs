@@ -3,6 +3,7 @@
 //! Pure: [`decide`] turns a command into an event or a refusal, [`evolve`] turns events into a case; production
 //! and replay use the same two functions.
 
+mod alive;
 mod case;
 mod catalog;
 mod check;
@@ -50,7 +51,7 @@ pub use explain::explain;
 pub use files::{Files, files, scenarios};
 pub use finding::{Code, Finding};
 pub use graph::graph;
-pub use ladder::{CUSTOMER, Climb, LadderStep, climb};
+pub use ladder::{Again, CUSTOMER, Climb, Holders, LadderStep, acts, climb};
 pub use migrate::{Fate, Migration, Occasion, Stranded};
 pub use overlay::{Fields, Labels, Overlaid, Overlay, Tightening, Without, overlay};
 pub use package::{Package, Source};

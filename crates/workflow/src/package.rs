@@ -46,6 +46,8 @@ pub struct Package {
     clock_conditions: BTreeMap<String, Expression>,
     /// Condition and, where it is not written there, queue of each routing rule.
     routes: Vec<(Expression, Option<Said>)>,
+    /// The states in which a clock may live that does not end in silence.
+    pub(crate) promising: BTreeSet<String>,
 }
 
 /// What a transition asks for and says.
@@ -127,6 +129,7 @@ impl Package {
             clock_conditions: clock_conditions(&reader, &definition),
             routes: routes(&reader, &definition),
             computed: Computed::compile(&reader, &forms),
+            promising: definition.promising(),
             definition,
             forms,
             table_texts: source.tables.clone(),

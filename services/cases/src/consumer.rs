@@ -1,4 +1,5 @@
-//! What other services say of cases: submissions to open, desks, due times, and clocks that ask the system to act.
+//! What other services say of cases: submissions to open, desks, due times, and clocks and ladders that ask the system to
+//! act.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler};
 use masar_proto::events::v1::{
-    CaseSubmitted, ChildChanged, ClockChanged, ClockMarked, ClockState, TaskChanged,
+    CaseSubmitted, ChildChanged, ClockChanged, ClockMarked, ClockState, EscalationRaised, TaskChanged,
 };
 use masar_proto::{kinds, time};
 use masar_runtime::Clock;
 use masar_store::Transaction;
 use masar_store::time::to_db;
-use masar_workflow::{Actor, Command};
+use masar_workflow::{Actor, Command, acts};
 use serde_json::json;
 use tracing::Span;
 use uuid::Uuid;
@@ -37,7 +38,7 @@ enum Heard {
     Desk(Uuid, TaskChanged),
     /// The clock that lists show, or one within which something can be done.
     Clock(Uuid, ClockState),
-    /// A clock asks the system to act.
+    /// A clock, or a level of a ladder, asks the system to act.
     Asked(Uuid, String),
     /// A child of a case has changed.
     Child(Uuid, Box<ChildChanged>),
@@ -128,7 +129,7 @@ impl Hear {
         }
     }
 
-    /// The system acts where a clock or a child says so. Where the case has moved on meanwhile, there is nothing left to do.
+    /// The system acts where a clock, a ladder or a child says so. Where the case has moved on meanwhile, there is nothing left to do.
     fn act(&self, session: &mut Session<'_>, case: Uuid, event: &Event, action: String) -> Result<(), Error> {
         let actor = Actor::system();
         let command = Command { action, ..Command::default() };
@@ -169,6 +170,13 @@ impl Hear {
                 let asks = event.kind == kinds::CLOCK_BREACHED && !marked.on_breach.is_empty();
                 let asked = asks.then_some(Heard::Asked(case, marked.on_breach));
                 clock(case, marked.clock).into_iter().chain(asked).collect()
+            }
+            // What a level does it does once, however often it is told.
+            kinds::ESCALATION_RAISED => {
+                let (case, raised) = (case_id()?, event.decode::<EscalationRaised>()?);
+                let first = raised.told <= 1;
+                let asked = acts(&raised.actions).filter(|_| first);
+                asked.map(|action| Heard::Asked(case, action.to_owned())).collect()
             }
             kind if kind.starts_with("clock.") => {
                 clock(case_id()?, event.decode::<ClockChanged>()?.clock).into_iter().collect()

@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod consumer;
 mod encode;
+mod figures;
 mod receipts;
 mod store;
 mod workflows;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub const NAME: &str = "cases";
 /// The services whose events it hears.
 /// Its own, because a case must know what became of its children.
-pub const SOURCES: &[&str] = &["cases", "intake", "routing", "sla"];
+pub const SOURCES: &[&str] = &["cases", "intake", "routing", "sla", "escalation"];
 
 /// What it stands on.
 pub struct Deps {
@@ -68,6 +69,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
         now: clock.teller(),
     };
     let desk = consumer.desk();
+    let watched = store.clone();
     let publisher = app::Publisher {
         store: store.clone(),
         outbox: core.outbox.clone(),
@@ -96,6 +98,10 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
             }),
             packages.worker(),
             Worker::new("cases consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
+            Worker::new("cases figures", Stage::Consumer, async move |stop| {
+                figures::watch(watched, stop).await;
+                Ok(())
+            }),
             Worker::new("cases relay", Stage::Relay, async |stop| {
                 relay.run(stop).await;
                 Ok(())

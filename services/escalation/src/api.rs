@@ -6,19 +6,23 @@ use masar_domain::CaseKey;
 use masar_proto::common::v1::PageResponse;
 use masar_proto::escalation::v1 as api;
 use masar_proto::escalation::v1::escalation_service_server::EscalationService;
+use masar_proto::sla::v1::GetCaseClocksRequest;
+use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use masar_proto::time;
-use masar_runtime::{caller, refuse};
+use masar_runtime::{Peer, caller, refuse};
 use masar_store::Store;
 use masar_store::time::from_db;
 use tonic::{Request, Response, Status};
 
-use crate::app::{Core, Error};
+use crate::app::{Core, Error, Previewed, Rung};
 use crate::store::escalation::Model;
 use crate::store::{Wanted, list};
 
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) core: Arc<Core>,
+    /// Knows when the marks of clocks come.
+    pub(crate) sla: Peer,
 }
 
 #[tonic::async_trait]
@@ -43,6 +47,21 @@ impl EscalationService for Api {
             escalations,
             page: Some(PageResponse { next_token }),
         }))
+    }
+
+    async fn preview(
+        &self,
+        request: Request<api::PreviewRequest>,
+    ) -> Result<Response<api::PreviewResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let mut sla = SlaServiceClient::new(self.sla.asked_by(&request));
+        let api::PreviewRequest { case } = request.into_inner();
+        let clocks =
+            sla.get_case_clocks(GetCaseClocksRequest { case: case.clone() }).await?.into_inner().clocks;
+        let previewed = self.core.preview(&self.store, &tenant, &case, &clocks).await;
+        let Previewed { case, rungs } = previewed.map_err(refusal)?;
+        let rungs = rungs.into_iter().map(rung).collect();
+        Ok(Response::new(api::PreviewResponse { case_id: case.case_id, reference: case.reference, rungs }))
     }
 
     async fn acknowledge(
@@ -81,12 +100,36 @@ fn encode(row: Model) -> api::Escalation {
         acknowledged_by: row.acknowledged_by,
         acknowledged_at: row.acknowledged_at.and_then(at),
         reason: row.reason,
+        absent: row.absent.0,
+        safety_net: row.safety_net,
+        told: row.told.unsigned_abs(),
+        told_at: at(row.told_at.unwrap_or(row.raised_at)),
+    }
+}
+
+fn rung(rung: Rung) -> api::Rung {
+    let Rung { clock, run, step, at, status, climb, fired } = rung;
+    api::Rung {
+        clock,
+        run,
+        level: step.level,
+        mark: step.mark.to_string(),
+        at: at.map(time::to_proto),
+        status: status.to_owned(),
+        people: climb.people,
+        vacant: climb.vacant,
+        absent: climb.absent,
+        safety_net: climb.safety_net,
+        template: step.template.unwrap_or_default(),
+        actions: step.actions,
+        escalation: fired.map(encode),
     }
 }
 
 fn refusal(error: Error) -> Status {
     match error {
         Error::NotFound(key) => refuse::not_found("escalation", &key),
+        Error::NoCase(key) => refuse::not_found("case with an open clock", &key),
         Error::NotTold => refuse::denied("NOT_TOLD", error.to_string()),
         Error::Acknowledged { .. } => refuse::refused("ALREADY_ACKNOWLEDGED", error.to_string()),
         Error::Reason(_) => refuse::invalid(vec![("reason".into(), error.to_string())]),

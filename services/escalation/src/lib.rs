@@ -3,6 +3,7 @@
 mod api;
 mod app;
 mod consumer;
+mod metrics;
 mod store;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
 use masar_packages::Packages;
 use masar_proto::escalation::v1::escalation_service_server::EscalationServiceServer;
-use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
+use masar_runtime::{BoxError, Clock, MAX_MESSAGE_BYTES, Module, Peer, Stage, Worker};
 use masar_store::Store;
 use masar_workflow::Catalog;
 
@@ -29,6 +30,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The packages of the installation, whose ladders it climbs.
     pub catalog: Arc<Catalog>,
+    /// Who is asked when the marks of clocks come.
+    pub sla: Peer,
 }
 
 /// The service and its desk for parked events, its tables brought to the newest form.
@@ -36,9 +39,10 @@ pub struct Deps {
 /// # Errors
 /// What the database says.
 pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
-    let Deps { store, transport, clock, catalog } = deps;
+    let Deps { store, transport, clock, catalog, sla } = deps;
     store.migrate::<store::Migrator>().await?;
     let packages = Packages::load(&store, NAME, catalog).await?;
+    metrics::begin();
     let outbox = Outbox::new(NAME);
     let core = app::Core { outbox: outbox.clone(), packages: Arc::clone(&packages), clock: clock.clone() };
     let core = Arc::new(core);
@@ -54,8 +58,8 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
         now: clock.teller(),
     };
     let desk = consumer.desk();
-    let server =
-        EscalationServiceServer::new(api::Api { store, core }).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let server = EscalationServiceServer::new(api::Api { store, core, sla })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
         names: &["masar.escalation.v1.EscalationService"],
         routes: Arc::new(move |routes| {

@@ -137,6 +137,7 @@ async fn a_vacant_level_goes_to_the_next_and_says_so() -> Result<()> {
         let (_, told) = bench.told().await?;
         assert_eq!(told.level, "L2");
         assert_eq!((told.people, told.vacant), (strings(&["quality"]), strings(&["department_director"])));
+        assert_eq!((told.absent.len(), told.safety_net), (0, false));
         // The next level still fires for itself.
         bench.mark(&case, 1, "breach + 5 business_days").await?;
         let (_, told) = bench.told().await?;
@@ -160,6 +161,9 @@ async fn who_is_absent_counts_as_nobody() -> Result<()> {
         let (_, told) = bench.told().await?;
         assert_eq!(told.people, strings(&["roads-director"]));
         assert_eq!(told.vacant, strings(&["handler", "department_manager"]));
+        assert_eq!((told.absent, told.safety_net), (strings(&["roads-1", "roads-manager"]), false));
+        let listed = bench.list(Default::default()).await?;
+        assert_eq!(listed[0].absent, strings(&["roads-1", "roads-manager"]));
         // Back at work.
         bench.people(&everybody()).await?;
         bench.mark(&case, 1, "breach").await?;
@@ -181,6 +185,7 @@ async fn a_ladder_without_people_ends_in_its_safety_net() -> Result<()> {
         let (_, told) = bench.told().await?;
         assert_eq!(told.people, strings(&["admin"]));
         assert_eq!(told.vacant, strings(&["head_of_entity", "oversight_officer"]));
+        assert!(told.safety_net && bench.list(Default::default()).await?[0].safety_net);
         // Without anybody at all the level is at least on the list.
         bench.people(&[]).await?;
         bench.mark(&case, 1, "breach + 20 business_days").await?;
@@ -287,6 +292,49 @@ async fn the_customer_is_reminded_and_nobody_of_the_entity_is_asked() -> Result<
         assert_eq!(bench.levels().await?, ["L0", "L0"]);
         let open = ListEscalationsRequest { open_only: true, ..Default::default() };
         assert_eq!(bench.list(open).await?, []);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_level_is_told_again_until_it_is_acknowledged_and_the_next_is_not_silenced() -> Result<()> {
+    on_each_database(|url| async move {
+        let mut bench = Bench::start(url).await?;
+        let case = CaseSnapshot { package: "again".to_owned(), case_type: "again".to_owned(), ..complaint() };
+        bench.people(&everybody()).await?;
+        bench.case(&case).await?;
+        for (number, mark) in [(1, "breach"), (2, "breach + 1 business_day")] {
+            bench.mark_of("answer", &case, 1, mark).await?;
+            let (kind, told) = bench.told().await?;
+            assert_eq!(
+                (kind.as_str(), told.level.as_str(), told.told),
+                (kinds::ESCALATION_RAISED, "L1", number)
+            );
+            assert_eq!(told.people, strings(&["roads-manager"]));
+            // The same mark as a new event says nothing new.
+            bench.mark_of("answer", &case, 1, mark).await?;
+        }
+        // The manager has gone, and somebody above hears of it; who was told before may still take notice.
+        bench.people(&without(&["department_manager"])).await?;
+        bench.mark_of("answer", &case, 1, "breach + 2 business_days").await?;
+        let (_, first) = bench.told().await?;
+        let (_, second) = bench.told().await?;
+        let (again, next) = if first.level == "L1" { (first, second) } else { (second, first) };
+        assert_eq!((again.level.as_str(), again.told, again.people), ("L1", 3, strings(&["roads-director"])));
+        assert_eq!((next.level.as_str(), next.told, next.people), ("L2", 1, strings(&["roads-director"])));
+        let listed = bench.list(Default::default()).await?;
+        let level = |level: &str| listed.iter().find(|one| one.level == level).cloned().unwrap_or_default();
+        assert_eq!(level("L1").people, strings(&["roads-director", "roads-manager"]));
+        bench.acknowledge(("roads-manager", "department_manager"), &level("L1"), "I call today").await?;
+        assert_eq!(bench.told().await?.0, kinds::ESCALATION_ACKNOWLEDGED);
+        bench.mark_of("answer", &case, 1, "breach + 3 business_days").await?;
+        // What is told next shows that L1 was not told a fourth time, and that another run begins anew.
+        bench.mark_of("answer", &case, 2, "breach").await?;
+        let (_, told) = bench.told().await?;
+        assert_eq!((told.run, told.told), (2, 1));
+        let listed = bench.list(Default::default()).await?;
+        assert_eq!(listed.iter().map(|one| one.told).collect::<Vec<_>>(), [1, 1, 3]);
         Ok(())
     })
     .await

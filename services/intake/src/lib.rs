@@ -43,6 +43,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let Deps { store, transport, clock, catalog, target } = deps;
     store.migrate::<store::Migrator>().await?;
     let packages = Packages::load(&store, NAME, catalog).await?;
+    metrics::begin();
     let outbox = Outbox::new(NAME);
     let gate = Arc::new(app::Gate::new(target));
     let writer = app::Accept { outbox: outbox.clone(), gate: Arc::clone(&gate) };

@@ -1,28 +1,53 @@
 //! What waits or is parked on the bus, and what shall become of it: the outboxes and desks of all services of this process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use masar_bus::{Desk, Error, Parked, waiting};
 use masar_proto::common::v1::PageResponse;
 use masar_proto::operations::v1 as api;
 use masar_proto::operations::v1::operations_service_server::{OperationsService, OperationsServiceServer};
 use masar_proto::{kinds, time};
-use masar_runtime::{Module, caller, refuse};
+use masar_runtime::telemetry::Counted;
+use masar_runtime::{Module, Stage, Worker, caller, refuse};
 use masar_store::{Store, page};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::json;
 
+/// Between two looks at what is parked.
+const PACE: Duration = Duration::from_secs(30);
+
 /// The service over the desks of this process, and the databases of its services with their outboxes.
 pub(crate) fn module(desks: Vec<Desk>, stores: Vec<(&'static str, Store)>) -> Module {
+    let watched = desks.clone();
     let server = OperationsServiceServer::new(Api { desks: desks.into(), stores: stores.into() });
     Module {
         names: &["masar.operations.v1.OperationsService"],
         routes: Arc::new(move |routes| {
             routes.add_service(server.clone());
         }),
-        workers: Vec::new(),
+        workers: vec![Worker::new("parked events", Stage::Consumer, async move |stop| {
+            stop.run_until_cancelled(watch(watched)).await;
+            Ok(())
+        })],
+    }
+}
+
+/// Says again and again how many events are parked at each consumer. Every replica looks, and all see the same.
+async fn watch(desks: Vec<Desk>) {
+    let mut parked = Counted::new("masar_bus_parked_events", ["consumer"]);
+    loop {
+        let counts = desks.iter().map(async |desk| Ok::<_, Error>((desk.name, desk.count().await?)));
+        match futures::future::try_join_all(counts).await {
+            Ok(counts) => {
+                let count = |(name, count): (&str, u64)| ([name.to_owned()], count.cast_signed());
+                parked.show(counts.into_iter().map(count));
+            }
+            Err(error) => tracing::warn!(%error, "parked events cannot be counted; tried again"),
+        }
+        tokio::time::sleep(PACE).await;
     }
 }
 

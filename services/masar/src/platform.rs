@@ -1,6 +1,6 @@
 //! The platform: services in one process, on databases and a bus. Only this file knows which mode it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,14 +94,12 @@ impl House {
         let mut modules: Vec<Module> = Vec::new();
         let mut desks: Vec<Desk> = Vec::new();
         let mut stores: Vec<(&'static str, Store)> = Vec::new();
-        let mut intake = None;
+        let mut here = BTreeMap::new();
         for service in SERVICES.into_iter().filter(|service| services.contains(service)) {
             let store = self.store(service).await?;
             stores.push((service, store.clone()));
-            let (module, desk) = Box::pin(self.service(service, store, intake.as_ref())).await?;
-            if service == masar_intake::NAME {
-                intake = Some(Peer::here(&module));
-            }
+            let (module, desk) = Box::pin(self.service(service, store, &here)).await?;
+            here.insert(service, Peer::here(&module));
             modules.push(module);
             desks.extend(desk);
         }
@@ -113,7 +111,7 @@ impl House {
         &self,
         service: &str,
         store: Store,
-        intake: Option<&Peer>,
+        here: &BTreeMap<&str, Peer>,
     ) -> Result<(Module, Option<Desk>)> {
         let Ground { settings, registry_files, clock, transport, .. } = &self.ground;
         let boxed = |error: BoxError| anyhow::Error::from_boxed(error);
@@ -131,13 +129,7 @@ impl House {
                 masar_intake::build(deps).await?
             }
             masar_cases::NAME => {
-                let intake = match (intake, settings.peers.of(masar_intake::NAME)) {
-                    (Some(here), _) => here.clone(),
-                    (None, Some(addresses)) => Peer::there(addresses)?,
-                    (None, None) => {
-                        bail!("`cases` asks `intake`: set `peers.intake` to its addresses, or serve both")
-                    }
-                };
+                let intake = self.peer(service, masar_intake::NAME, here)?;
                 let deps = masar_cases::Deps { store, transport, clock, catalog, intake, doors };
                 masar_cases::build(deps).await?
             }
@@ -150,7 +142,8 @@ impl House {
                 masar_sla::build(deps).await.map_err(boxed)?
             }
             masar_escalation::NAME => {
-                let deps = masar_escalation::Deps { store, transport, clock, catalog };
+                let sla = self.peer(service, masar_sla::NAME, here)?;
+                let deps = masar_escalation::Deps { store, transport, clock, catalog, sla };
                 masar_escalation::build(deps).await.map_err(boxed)?
             }
             masar_notify::NAME => {
@@ -161,6 +154,17 @@ impl House {
             unknown => bail!("there is no service `{unknown}`: use {}", SERVICES.join(", ")),
         };
         Ok((module, Some(desk)))
+    }
+
+    /// A service that another asks: in this process, or where the configuration says.
+    fn peer(&self, asking: &str, asked: &str, here: &BTreeMap<&str, Peer>) -> Result<Peer> {
+        match (here.get(asked), self.ground.settings.peers.of(asked)) {
+            (Some(here), _) => Ok(here.clone()),
+            (None, Some(addresses)) => Ok(Peer::there(addresses)?),
+            (None, None) => {
+                bail!("`{asking}` asks `{asked}`: set `peers.{asked}` to its addresses, or serve both")
+            }
+        }
     }
 
     async fn store(&self, service: &str) -> Result<Store> {

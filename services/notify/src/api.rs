@@ -118,6 +118,7 @@ fn encode(row: Model, in_full: bool) -> api::Delivery {
         created_at: Some(at(row.created_at)),
         delivered_at: row.delivered_at.map(at),
         next_attempt_at: row.next_attempt_at.map(at),
+        held_until: row.held_until.map(at),
     }
 }
 

@@ -6,6 +6,7 @@
 mod api;
 mod app;
 mod consumer;
+mod metrics;
 mod post;
 mod store;
 #[cfg(test)]

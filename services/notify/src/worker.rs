@@ -17,6 +17,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::told;
+use crate::metrics;
 use crate::post::{Post, Refusal};
 use crate::store::delivery::{self, DELIVERED, FAILED, Model, PENDING};
 
@@ -72,6 +73,7 @@ impl UnderWay {
 impl Courier {
     /// Works until it is told to stop; attempts that were begun are finished.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        metrics::courier(self.channel);
         let mut under_way = UnderWay::default();
         loop {
             let (ids, room) = (under_way.ids(), MOST - under_way.attempts.len());
@@ -133,8 +135,9 @@ impl Courier {
             tracing::info!(delivery = %id, channel = self.channel, attempt, "an attempt to deliver failed");
         }
         let settled = settled(delivery, sent, begun, self.clock.now());
+        let status = settled.status.clone();
         match self.record(lease, settled).await {
-            Ok(true) => {}
+            Ok(true) => metrics::attempted(self.channel, &status),
             Ok(false) => {
                 tracing::warn!(delivery = %id, attempt, "the attempt took too long and is made again")
             }
@@ -173,7 +176,7 @@ fn settled(delivery: Model, sent: Result<(), Refusal>, begun: Timestamp, now: Ti
         Err(Refusal::Later(error)) => {
             // Counted from the beginning of the attempt, so that a slow answer does not move the plan.
             let next = begun.saturating_add(pause(delivery.attempts)).unwrap_or(Timestamp::MAX);
-            if next.duration_since(from_db(delivery.created_at)) > PATIENCE {
+            if next.duration_since(from_db(delivery.since())) > PATIENCE {
                 return over(FAILED, format!("given up after {} attempts: {error}", delivery.attempts));
             }
             Model { next_attempt_at: Some(to_db(next)), ..over(PENDING, error) }

@@ -26,6 +26,7 @@ pub(crate) fn check(
     check.people();
     check.services();
     check.agreements(stored);
+    check.quiet_hours();
     for (category, department) in &seed.entity.category_departments {
         check.department(&format!("category_departments.{category}"), department);
     }
@@ -115,6 +116,22 @@ impl Check<'_> {
         }
     }
 
+    fn quiet_hours(&mut self) {
+        let Some(quiet) = &self.seed.entity.quiet_hours else { return };
+        for (place, level) in quiet.urgent_levels.iter().enumerate() {
+            let number = level.strip_prefix('L').filter(|number| !number.is_empty());
+            if !number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+                let problem = format!("`{level}` is no level of a ladder: write it as L4");
+                self.find(&format!("quiet_hours.urgent_levels[{place}]"), problem);
+            }
+        }
+        for (place, word) in quiet.urgent_importance.iter().enumerate() {
+            if let Err(error) = word.parse::<Importance>() {
+                self.find(&format!("quiet_hours.urgent_importance[{place}]"), error.to_string());
+            }
+        }
+    }
+
     fn agreements(&mut self, stored: Option<&RegistryChanged>) {
         let agreements = &self.seed.entity.agreements;
         self.unique("agreements", agreements.iter().map(|agreement| agreement.id.as_str()));
@@ -167,7 +184,10 @@ impl Check<'_> {
         for (list, code, calendar) in departments.chain(services) {
             named.extend(calendar.iter().map(|name| (format!("{list}[{code}].calendar"), name)));
         }
-        for (field, name) in named {
+        let people = self.seed.people.iter();
+        let people =
+            people.filter_map(|it| Some((format!("people[{}].calendar", it.id), it.calendar.as_ref()?)));
+        for (field, name) in named.into_iter().chain(people) {
             if !calendars.knows(name, now)? {
                 self.find(&field, format!("`{name}` is no known calendar: name its file under `calendars`"));
             }

@@ -1,10 +1,12 @@
 //! From what a file says to what the other services are told.
 
 use jiff::Timestamp;
-use masar_proto::events::v1::{Agreement, Department, Person, RegistryChanged, Service};
+use masar_domain::Importance;
+use masar_proto::common::v1::Importance as ImportanceCode;
+use masar_proto::events::v1::{Agreement, Department, Person, QuietHours, RegistryChanged, Service};
 
 use crate::check::check;
-use crate::entry::{AgreementEntry, DepartmentEntry, PersonEntry, ServiceEntry};
+use crate::entry::{AgreementEntry, DepartmentEntry, PersonEntry, QuietHoursEntry, ServiceEntry};
 use crate::{Error, Seed};
 
 impl Seed {
@@ -31,6 +33,7 @@ impl Seed {
             calendars: calendars.into_messages(),
             agreements: entity.agreements.into_iter().map(Agreement::from).collect(),
             category_departments: entity.category_departments.into_iter().collect(),
+            quiet_hours: entity.quiet_hours.map(QuietHours::from),
         })
     }
 }
@@ -57,6 +60,18 @@ impl From<PersonEntry> for Person {
             roles: entry.roles.into_iter().map(|role| role.0).collect(),
             language: entry.language.to_string(),
             absent: entry.absent,
+            calendar: entry.calendar.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<QuietHoursEntry> for QuietHours {
+    fn from(entry: QuietHoursEntry) -> Self {
+        // What is no degree of importance was refused before.
+        let urgent = entry.urgent_importance.iter().filter_map(|word| word.parse::<Importance>().ok());
+        Self {
+            urgent_levels: entry.urgent_levels,
+            urgent_importance: urgent.map(|word| ImportanceCode::from(word).into()).collect(),
         }
     }
 }

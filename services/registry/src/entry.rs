@@ -34,6 +34,19 @@ pub(crate) struct EntityFile {
     /// Code of a category to the department that sees to it.
     #[serde(default)]
     pub category_departments: BTreeMap<String, String>,
+    /// When messages to its people wait until their calendar opens; without it they go out at any hour.
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHoursEntry>,
+}
+
+/// Which messages do not wait for the end of the quiet hours.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct QuietHoursEntry {
+    /// Levels of ladders, such as `L4`.
+    pub urgent_levels: Vec<String>,
+    /// Degrees of importance.
+    pub urgent_importance: Vec<String>,
 }
 
 /// A department.
@@ -68,6 +81,9 @@ pub(crate) struct PersonEntry {
     /// True while nothing should be given to the person.
     #[serde(default)]
     pub absent: bool,
+    /// The calendar by which the person works; without it that of the department, or of the entity.
+    #[serde(default)]
+    pub calendar: Option<String>,
 }
 
 /// A service of the catalogue and the department that owns it.
@@ -114,6 +130,8 @@ pub(crate) struct PersonRow {
     language: Option<Language>,
     #[serde(default)]
     absent: Option<bool>,
+    #[serde(default)]
+    calendar: Option<String>,
 }
 
 impl From<PersonRow> for PersonEntry {
@@ -127,6 +145,7 @@ impl From<PersonRow> for PersonEntry {
             roles: row.roles.split_whitespace().map(|role| Role(role.to_owned())).collect(),
             language: row.language.unwrap_or_else(arabic),
             absent: row.absent.unwrap_or(false),
+            calendar: row.calendar,
         }
     }
 }

@@ -22,7 +22,8 @@ use tonic::{Request, Response, Status};
 use crate::app::{Error, Keeper, Promises, state};
 use crate::calendars::SHIPPED;
 use crate::store::clock::{self, Model};
-use crate::store::{child, evidence, list};
+use crate::store::{case, child, evidence, list};
+use crate::summary::{Summaries, Wanted};
 use whole::Whole;
 
 mod impact;
@@ -159,6 +160,50 @@ impl SlaService for Api {
         Ok(Response::new(self.impact(tenant, &request.get_ref().yaml)?))
     }
 
+    async fn get_summary(
+        &self,
+        request: Request<api::GetSummaryRequest>,
+    ) -> Result<Response<api::Summary>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let wanted = Wanted::read(tenant, request.into_inner())?;
+        Ok(Response::new(self.summaries().get(&wanted).await.map_err(stored)?))
+    }
+
+    type WatchSummaryStream = Pin<Box<dyn Stream<Item = Result<api::Summary, Status>> + Send>>;
+
+    async fn watch_summary(
+        &self,
+        request: Request<api::GetSummaryRequest>,
+    ) -> Result<Response<Self::WatchSummaryStream>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let wanted = Wanted::read(tenant, request.into_inner())?;
+        let watched = self.summaries().watch(wanted);
+        Ok(Response::new(Box::pin(watched.take_until(self.doors.clone().cancelled_owned()))))
+    }
+
+    async fn list_cases_without_clock(
+        &self,
+        request: Request<api::ListCasesWithoutClockRequest>,
+    ) -> Result<Response<api::ListCasesWithoutClockResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let page = request.into_inner().page.unwrap_or_default();
+        let listed = case::without_clock(&self.store, &tenant, page.size, &page.token).await;
+        let (rows, next_token) = listed.map_err(stored)?;
+        let cases = rows.into_iter().map(|row| api::CaseWithoutClock {
+            case_id: row.id.to_string(),
+            reference: row.reference,
+            case_type: row.case_type,
+            stage: row.stage,
+            department: row.department,
+            since: row.without_clock_since.map(|since| time::to_proto(from_db(since))),
+            promised: row.promised,
+        });
+        Ok(Response::new(api::ListCasesWithoutClockResponse {
+            cases: cases.collect(),
+            page: Some(PageResponse { next_token }),
+        }))
+    }
+
     async fn list_calendars(
         &self,
         request: Request<api::ListCalendarsRequest>,
@@ -205,6 +250,12 @@ impl SlaService for Api {
             service: agreement.service,
         }));
         Ok(Response::new(api::ListPoliciesResponse { policies }))
+    }
+}
+
+impl Api {
+    fn summaries(&self) -> Summaries {
+        Summaries { store: self.store.clone(), keeper: Arc::clone(&self.keeper) }
     }
 }
 

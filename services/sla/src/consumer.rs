@@ -85,6 +85,7 @@ fn follow(session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
             let changed = event.decode::<CaseChanged>()?;
             let at = time::from_proto(changed.at.as_ref()).unwrap_or(event.time);
             let case = changed.case.ok_or_else(|| event.unreadable("it has no case"))?;
+            session.case(&case).map_err(unusable)?;
             for effect in changed.effects {
                 if let Some(Effect::Clock(effect)) = effect.effect {
                     session.apply(&case, &effect, at).map_err(unusable)?;

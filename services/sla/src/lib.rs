@@ -5,12 +5,13 @@ mod app;
 pub mod calendars;
 mod consumer;
 mod elsewhere;
+mod figures;
 mod metrics;
 mod renewal;
 mod store;
+mod summary;
 mod worker;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
@@ -51,13 +52,8 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let packages = Packages::load(&store, NAME, catalog).await?;
     let outbox = Outbox::new(NAME);
     let promises = app::Promises::load(&store).await?;
-    let keeper = Arc::new(app::Keeper::new(outbox.clone(), Arc::clone(&promises), clock.clone()));
-    let timers = worker::Timers {
-        store: store.clone(),
-        keeper: Arc::clone(&keeper),
-        clock: clock.clone(),
-        stuck: HashMap::new(),
-    };
+    let keeper = Arc::new(app::Keeper::new(outbox.clone(), &promises, &clock, &packages));
+    let timers = worker::Timers::new(store.clone(), Arc::clone(&keeper), clock.clone());
     let renewal =
         renewal::Renewal { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
     let relay =
@@ -79,6 +75,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let elsewhere =
         elsewhere::Elsewhere { store: store.clone(), keeper: Arc::clone(&keeper), here: Uuid::new_v4() };
     let registered = app::Registered { store: store.clone(), keeper: Arc::clone(&keeper) };
+    let counting = figures::worker(store.clone());
     let listed = Arc::clone(&packages);
     let server = SlaServiceServer::new(api::Api { store, keeper, promises, packages: listed, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
@@ -107,6 +104,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
                 elsewhere.run(stop).await;
                 Ok(())
             }),
+            counting,
             Worker::new("sla relay", Stage::Relay, async |stop| {
                 relay.run(stop).await;
                 Ok(())

@@ -39,6 +39,10 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
+    pub(crate) fn new(store: Store, keeper: Arc<Keeper>, clock: Clock) -> Self {
+        Self { store, keeper, clock, stuck: HashMap::new() }
+    }
+
     /// Works until it is told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (store, keeper) = (self.store.clone(), Arc::clone(&self.keeper));

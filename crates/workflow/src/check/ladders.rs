@@ -6,7 +6,8 @@ use masar_domain::Importance;
 
 use crate::definition::ADD_TO_QUEUE;
 use crate::finding::Found;
-use crate::{CUSTOMER, Code, Definition, Ladder, SYSTEM};
+use crate::ladder::ACT;
+use crate::{Again, CUSTOMER, Code, Definition, Ladder, Level, SYSTEM, Transition};
 
 pub(super) fn check(definition: &Definition, found: &Found) {
     for (clock, ladder) in &definition.ladders {
@@ -28,7 +29,7 @@ pub(super) fn check(definition: &Definition, found: &Found) {
         } else {
             promises(definition, clock, ladder, found);
         }
-        levels(clock, ladder, found);
+        levels(definition, clock, ladder, found);
     }
 }
 
@@ -48,7 +49,7 @@ fn promises(definition: &Definition, clock: &str, ladder: &Ladder, found: &Found
     }
 }
 
-fn levels(clock: &str, ladder: &Ladder, found: &Found) {
+fn levels(definition: &Definition, clock: &str, ladder: &Ladder, found: &Found) {
     let mut codes = BTreeSet::new();
     for (number, level) in ladder.levels.iter().enumerate() {
         let path = format!("ladders/{clock}/levels/{number}");
@@ -65,10 +66,51 @@ fn levels(clock: &str, ladder: &Ladder, found: &Found) {
             let message = format!("the ladder of `{clock}` has the level {} twice", level.level);
             found.add(Code::LevelTwice, &format!("{path}/level"), message);
         }
-        let known = |action: &&String| *action == "require_reason" || action.starts_with(ADD_TO_QUEUE);
-        for action in level.actions.iter().filter(|action| !known(action)) {
-            let message = format!("{place} does `{action}`: use require_reason or add_to_queue:QUEUE");
-            found.add(Code::LevelAction, &format!("{path}/do"), message);
+        again(level, &path, &place, found);
+        does(definition, level, &path, &place, found);
+    }
+}
+
+/// What is told again comes at a time that can be said: so long after the breach.
+fn again(level: &Level, path: &str, place: &str, found: &Found) {
+    let Some(again) = level.again else { return };
+    let path = format!("{path}/again");
+    if !(1..=Again::MOST).contains(&again.times) || again.every.amount == 0 {
+        let message = format!("{place} is told again {} times: use 1 to {}", again.times, Again::MOST);
+        found.add(Code::LevelAgain, &path, message);
+    }
+    if level.to.iter().any(|word| word == CUSTOMER) {
+        let message = format!("{place} tells the customer, who need not take notice: it is told once");
+        found.add(Code::LevelAgain, &path, message);
+    }
+    for first in level.at.values().filter(|first| again.marks(**first).is_none()) {
+        let message = format!(
+            "{place} is told again every {} and fires at `{first}`: only what fires at a breach, or so long after it in the same unit, is told again",
+            again.every
+        );
+        found.add(Code::LevelAgain, &path, message);
+    }
+}
+
+/// A level does what is known, and the system what is its to do.
+fn does(definition: &Definition, level: &Level, path: &str, place: &str, found: &Found) {
+    let path = format!("{path}/do");
+    for action in &level.actions {
+        if let Some(act) = action.strip_prefix(ACT) {
+            let mut ways = definition.transitions.iter().filter(|way| way.action == act).peekable();
+            if ways.peek().is_none() {
+                let message = format!("{place} names the action `{act}`, which does not exist");
+                found.add(Code::UnknownAction, &path, message);
+            } else if !ways.any(Transition::is_the_systems_to_do) {
+                let message = format!(
+                    "{place} has the system do `{act}`, which names no role `system`, or asks for a form or a reason"
+                );
+                found.add(Code::SystemAction, &path, message);
+            }
+        } else if action != "require_reason" && !action.starts_with(ADD_TO_QUEUE) {
+            let message =
+                format!("{place} does `{action}`: use require_reason, add_to_queue:QUEUE or act:ACTION");
+            found.add(Code::LevelAction, &path, message);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_domain::StateCategory;
 
 use crate::finding::Found;
-use crate::{Code, Definition, SYSTEM, Transition};
+use crate::{Code, Definition, Ladder, SYSTEM, Transition};
 
 /// States by the states from which they are reached, or the other way round.
 pub(crate) type Edges<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
@@ -36,9 +36,12 @@ pub(super) fn check(definition: &Definition, found: &Found) {
 /// What the system does by itself, because a child changed or a time is over, must not lead back to where it was.
 fn automatic_cycles(definition: &Definition, found: &Found) {
     let breaches = definition.clocks.values().filter_map(|clock| clock.on_breach.as_ref());
-    let automatic: BTreeSet<_> = definition.on_child.iter().chain(breaches).collect();
-    let by_system =
-        |way: &&Transition| automatic.contains(&way.action) && way.roles.iter().any(|role| role.0 == SYSTEM);
+    let climbed = definition.ladders.values().flat_map(Ladder::acts);
+    let on_child = definition.on_child.iter();
+    let automatic: BTreeSet<_> = on_child.chain(breaches).map(String::as_str).chain(climbed).collect();
+    let by_system = |way: &&Transition| {
+        automatic.contains(way.action.as_str()) && way.roles.iter().any(|role| role.0 == SYSTEM)
+    };
     let ways: Vec<_> = definition.transitions.iter().filter(by_system).collect();
     let edges = forward(ways.iter().copied());
     for way in ways {

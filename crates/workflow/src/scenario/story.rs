@@ -178,7 +178,8 @@ pub(crate) struct Expect {
     pub(super) messages: Option<BTreeSet<String>>,
     /// The children that this step asked for.
     pub(super) children: Option<Vec<String>>,
-    /// The levels that climbed in this step: `response L1 to department_manager`.
+    /// The levels that climbed in this step: `response L1 to department_manager`, with `again` at the end of one that is
+    /// told again.
     pub(super) levels: Option<Vec<String>>,
     /// What the system did in this step.
     pub(super) acted: Option<Vec<String>>,

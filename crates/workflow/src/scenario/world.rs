@@ -13,8 +13,8 @@ use super::story::{Book, Step, Story};
 use super::timing::{Clocks, Fired};
 use crate::decide::decided;
 use crate::{
-    Actor, CUSTOMER, Case, CaseEvent, Child, Command, Effect, Opening, Package, Refusal, SYSTEM, Situation,
-    climb, evolve,
+    Actor, CUSTOMER, Case, CaseEvent, Child, Command, Effect, Holders, LadderStep, Opening, Package, Refusal,
+    SYSTEM, Situation, acts, climb, evolve,
 };
 
 /// The word of ladders for the person who handles the case.
@@ -285,29 +285,33 @@ impl<'a> World<'a> {
     fn marked(&mut self, fired: Fired) {
         let steps = self.package.ladder(&fired.clock, fired.importance);
         let over = self.case.category == StateCategory::Closed;
+        let mut asked = Vec::new();
         if let Some(net) = self.package.safety_net(&fired.clock).filter(|_| !over) {
-            for (index, step) in steps.iter().enumerate().filter(|(_, step)| step.mark == fired.mark) {
-                if self.clocks.climbs(&fired.clock, &step.level) {
-                    let people = climb(&steps, index, net, |role| self.people(role)).people;
-                    let line = format!("{} {} to {}", fired.clock, step.level, people.join(", "));
-                    self.step.levels.push(line);
-                }
+            let fires = |step: &LadderStep| step.mark == fired.mark || step.again.contains(&fired.mark);
+            for (index, step) in steps.iter().enumerate().filter(|(_, step)| fires(step)) {
+                let first = self.clocks.climbs(&fired.clock, &step.level);
+                let people = climb(&steps, index, net, |role| self.people(role)).people;
+                let again = if first { "" } else { " again" };
+                let line = format!("{} {} to {}{again}", fired.clock, step.level, people.join(", "));
+                self.step.levels.push(line);
+                asked.extend(acts(&step.actions).filter(|_| first).map(str::to_owned));
             }
         }
-        if let Some(action) = fired.asks {
+        for action in fired.asks.into_iter().chain(asked) {
             self.system(action);
         }
     }
 
     /// One person holds each role, unless the scenario says that nobody does.
-    fn people(&self, role: &str) -> Vec<String> {
+    fn people(&self, role: &str) -> Holders {
         let nowhere = Role(role.to_owned()).is_of_a_department() && self.case.department().is_none();
-        match role {
+        let present = match role {
             _ if nowhere || self.story.vacant.contains(role) => Vec::new(),
             CUSTOMER => vec![CUSTOMER.to_owned()],
             HANDLER => self.case.handler.iter().cloned().collect(),
             role => vec![role.to_owned()],
-        }
+        };
+        Holders { present, absent: Vec::new() }
     }
 }
 

@@ -7,14 +7,14 @@ mod migrate;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use masar_domain::{CaseId, Importance, Role};
+use masar_domain::{CaseId, Importance, Role, StateCategory};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{now, person, today};
 use crate::{
-    Case, Catalog, ClockOperation, Command, Effect, Opening, Package, Refusal, SYSTEM, Situation, climb,
-    decide, evolve,
+    Case, Catalog, ClockOperation, Command, Effect, Holders, Opening, Package, Refusal, SYSTEM, Situation,
+    climb, decide, evolve,
 };
 
 static SHIPPED: LazyLock<Catalog> = LazyLock::new(|| Catalog::shipped().unwrap());
@@ -348,19 +348,40 @@ fn a_vacant_level_tells_the_next_and_at_last_the_safety_net() {
     let net = package.safety_net("response").unwrap();
     let told = |holders: &[&str]| {
         let holders: Vec<String> = holders.iter().map(|role| (*role).to_owned()).collect();
-        climb(&steps, 1, net, |role| holders.iter().filter(|held| *held == role).cloned().collect())
+        climb(&steps, 1, net, |role| Holders {
+            present: holders.iter().filter(|held| *held == role).cloned().collect(),
+            absent: (role == "department_director").then(|| "on leave".to_owned()).into_iter().collect(),
+        })
     };
-    assert_eq!(told(&["department_manager"]).people, ["department_manager"]);
+    let present = told(&["department_manager"]);
+    assert_eq!((present.people, present.absent.len()), (vec!["department_manager".to_owned()], 0));
     let vacant = told(&["pqi_director"]);
     assert_eq!(
-        (vacant.people, vacant.vacant),
+        (vacant.people, vacant.vacant, vacant.absent, vacant.safety_net),
         (
             vec!["pqi_director".to_owned()],
-            vec!["department_manager".to_owned(), "department_director".into()]
+            vec!["department_manager".to_owned(), "department_director".into()],
+            vec!["on leave".to_owned()],
+            false
         )
     );
-    assert_eq!(told(&["tenant_admin"]).people, ["tenant_admin"]);
-    assert!(climb(&steps, 0, &Role("nobody".into()), |_| Vec::new()).people.is_empty());
+    let net = told(&["tenant_admin"]);
+    assert_eq!((net.people, net.safety_net), (vec!["tenant_admin".to_owned()], true));
+    let nobody = climb(&steps, 0, &Role("nobody".into()), |_| Holders::default());
+    assert!(nobody.people.is_empty() && nobody.safety_net);
+}
+
+#[test]
+fn a_clock_may_live_wherever_somebody_must_act() {
+    let complaint = complaint();
+    for (code, state) in &complaint.definition().states {
+        if matches!(state.category, StateCategory::Open | StateCategory::Waiting) {
+            assert!(complaint.promises_in(code), "{code}");
+        }
+    }
+    // Nothing is promised before a course is offered.
+    let course = SHIPPED.in_force("training-course").unwrap();
+    assert!(!course.promises_in("planned") && !course.promises_in("nowhere"));
 }
 
 #[test]

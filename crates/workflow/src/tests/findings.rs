@@ -133,6 +133,26 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
     ),
     (Code::Reminder, "to: [handler]", "to: [customer]", "{level: L1"),
     (Code::LevelAction, "to: [handler]", "to: [handler], do: [dance]", "do: [dance]"),
+    (Code::UnknownAction, "to: [handler]", "to: [handler], do: ['act:dance']", "do: ['act:dance']"),
+    (Code::SystemAction, "to: [handler]", "to: [handler], do: ['act:hold']", "do: ['act:hold']"),
+    (
+        Code::LevelAgain,
+        "to: [handler]",
+        "to: [handler], again: {every: 1 business_day, times: 0}",
+        "again: {every",
+    ),
+    (
+        Code::LevelAgain,
+        "at: {all: breach}, to: [handler]",
+        "at: {all: 50%}, to: [handler], again: {every: 1 business_day, times: 2}",
+        "again: {every",
+    ),
+    (
+        Code::LevelAgain,
+        "at: {all: breach}, to: [handler]",
+        "at: {all: breach + 1 bd}, to: [handler], again: {every: 2 hours, times: 2}",
+        "again: {every",
+    ),
 ];
 
 pub(super) fn tiny(workflow: String, form: String) -> Source {

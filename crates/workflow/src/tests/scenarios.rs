@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{Catalog, scenarios, shipped_files, trial};
+use crate::{Catalog, Package, Source, scenarios, shipped_files, trial};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::shipped().unwrap());
 
@@ -88,6 +88,47 @@ fn what_differs_is_told_with_its_line() {
             }
         }
     }
+}
+
+const AGAIN: &str = r#"package: again
+version: 1.0.0
+case_type: again
+label: {ar: "مكررة", en: "Again"}
+opening_form: ask
+states:
+  fresh: {category: open, initial: true, label: {ar: "جديدة", en: "New"}}
+  done: {category: closed, label: {ar: "منتهية", en: "Done"}}
+transitions:
+  - {action: hurry, from: [fresh], to: same, roles: [system], sets: {importance: "='high'"}, label: {ar: "استعجال", en: "Hurry"}}
+  - {action: finish, from: [fresh], to: done, roles: [case_handler], label: {ar: "إنهاء", en: "Finish"}}
+clocks:
+  answer: {kind: sla, target: {all: 1 business_day}, start: {actions: [open]}, stop: {states: [done]}, label: {ar: "رد", en: "Answer"}}
+ladders:
+  answer:
+    safety_net: tenant_admin
+    levels: [{level: L1, at: {all: breach}, to: [pqi_director], again: {every: 1 business_day, times: 2}, do: ["act:hurry"]}]
+routing: {otherwise: desk}
+"#;
+
+#[test]
+fn a_level_has_the_system_act_once_and_is_told_again() {
+    let forms = [("ask".to_owned(), r#"{"type": "object"}"#.to_owned())].into();
+    let package = Package::compile(&Source { workflow: AGAIN.to_owned(), forms, ..Source::default() });
+    let package = package.unwrap_or_else(|error| panic!("{error}"));
+    let text = "scenarios:
+  - scenario: {ar: \"تكرار\", en: \"Again\"}
+    opening: {by: customer, form: {}}
+    steps:
+      - {after: 1 business_day, expect: {levels: [\"answer L1 to pqi_director\"], acted: [hurry], facts: {importance: high}}}
+      - {at: 2026-11-17 14:00, expect: {levels: [\"answer L1 to pqi_director again\"], acted: []}}
+      - {at: 2026-11-18 14:00, expect: {levels: [\"answer L1 to pqi_director again\"]}}
+      - {after: 5 business_days, expect: {levels: []}}
+";
+    let texts = [("text.yaml".to_owned(), text.to_owned())].into();
+    let trial = trial(&package, &texts, &|name| CATALOG.in_force(name).cloned());
+    let outcomes = trial.files["text.yaml"].as_ref().unwrap_or_else(|error| panic!("{error}"));
+    let failures: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.failures).collect();
+    assert!(outcomes.len() == 1 && failures.is_empty(), "{failures:?}");
 }
 
 #[test]

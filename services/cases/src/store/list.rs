@@ -32,6 +32,13 @@ pub(crate) async fn list(
     Ok((rows, next))
 }
 
+/// How many cases of each tenant nobody has; tenants that have none are left out.
+pub(crate) async fn count_without_owner(store: &Store) -> Result<Vec<(String, i64)>, masar_store::Error> {
+    let alone = Entity::find().filter(Expr::cust(WITHOUT_OWNER)).select_only().column(Column::Tenant);
+    let counted = alone.column_as(Column::Id.count(), "cases").group_by(Column::Tenant);
+    Ok(counted.into_tuple().all(store.reader()).await?)
+}
+
 fn filter(tenant: &str, request: &ListCasesRequest) -> Condition {
     let mut filter = Condition::all().add(Column::Tenant.eq(tenant));
     let exact = [

@@ -7,7 +7,7 @@ pub(crate) mod link;
 mod list;
 pub(crate) mod migration;
 
-pub(crate) use list::list;
+pub(crate) use list::{count_without_owner, list};
 
 use masar_store::{AddColumns, CreateTables};
 use sea_orm::sea_query::ColumnDef;

@@ -24,9 +24,12 @@ impl Core {
         id: Uuid,
         reason: &str,
     ) -> Result<escalation::Model, Error> {
+        let (tenant, unknown) = (&caller.tenant.0, || Error::NotFound(id.to_string()));
+        let case = escalation::case_of(store, tenant, id).await?.ok_or_else(unknown)?;
         let tx = store.begin().await?;
-        let found = escalation::lock(&tx, &caller.tenant.0, id).await?;
-        let mut row = found.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        // First the case, as whoever raises its levels does: nobody waits for each other.
+        let held = case::hold(&tx, &[case].into()).await?;
+        let mut row = escalation::lock(&tx, tenant, id).await?.ok_or_else(unknown)?;
         let actor = &caller.identity;
         if row.acknowledged_by == actor.subject && row.acknowledged_at.is_some() {
             return Ok(row);
@@ -36,7 +39,6 @@ impl Core {
         row.acknowledged_by.clone_from(&actor.subject);
         row.acknowledged_at = Some(to_db(now));
         reason.clone_into(&mut row.reason);
-        let held = case::hold(&tx, &[row.case_id].into()).await?;
         let case = held.first().map(case::Model::case).transpose()?.flatten();
         self.outbox.put(&tx, vec![told(kinds::ESCALATION_ACKNOWLEDGED, &row, case, now)]).await?;
         escalation::update(&tx, row.clone()).await?;

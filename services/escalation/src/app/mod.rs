@@ -3,6 +3,7 @@
 mod acknowledge;
 mod follow;
 mod people;
+mod preview;
 mod raise;
 
 use std::sync::Arc;
@@ -14,9 +15,11 @@ use masar_proto::events::v1::{CaseSnapshot, EscalationRaised};
 use masar_proto::time;
 use masar_runtime::Clock;
 use masar_store::time::from_db;
+use masar_workflow::Package;
 
 pub(crate) use follow::Heard;
 pub(crate) use people::needed;
+pub(crate) use preview::{Previewed, Rung};
 
 use crate::store::escalation;
 
@@ -33,6 +36,8 @@ pub(crate) enum Error {
     Acknowledged { by: String, at: Timestamp },
     #[error("say what will be done: {0} asks for a reason")]
     Reason(String),
+    #[error("no case `{0}` with an open clock is known here")]
+    NoCase(String),
     #[error("the case needs {0} {1}, which this installation does not have: add its folder to `workflows`")]
     Package(String, String),
     /// An event or a row that does not say what it should.
@@ -49,6 +54,14 @@ pub(crate) struct Core {
     pub(crate) outbox: Outbox,
     pub(crate) packages: Arc<Packages>,
     pub(crate) clock: Clock,
+}
+
+impl Core {
+    /// The package that a case walks.
+    fn package(&self, case: &CaseSnapshot) -> Result<Arc<Package>, Error> {
+        let package = self.packages.of(&case.tenant).get(&case.package, &case.package_version).cloned();
+        package.ok_or_else(|| Error::Package(case.package.clone(), case.package_version.clone()))
+    }
 }
 
 /// An escalation as the other services hear of it.
@@ -71,6 +84,9 @@ fn told(kind: &str, row: &escalation::Model, case: Option<CaseSnapshot>, now: Ti
         acknowledged_at: row.acknowledged_at.and_then(at),
         case,
         due_at: row.due_at.and_then(at),
+        absent: row.absent.0.clone(),
+        safety_net: row.safety_net,
+        told: row.told.unsigned_abs(),
     };
     Event::new(kind, &row.tenant, &row.case_id, now, &message)
 }

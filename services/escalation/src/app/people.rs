@@ -2,7 +2,7 @@
 
 use masar_domain::Role;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
-use masar_workflow::CUSTOMER;
+use masar_workflow::{CUSTOMER, Holders};
 
 /// The word of a ladder for the person who handles the case.
 const HANDLER: &str = "handler";
@@ -20,18 +20,20 @@ pub(crate) fn needed(people: Vec<Person>) -> RegistryChanged {
     RegistryChanged { people: people.into_iter().map(needed).collect(), ..RegistryChanged::default() }
 }
 
-/// The ids of the present people who hold a role for the case: its handler, or whoever holds the role near
-/// it; the customer goes by that word. Who is absent, or no longer of the entity, counts as nobody.
-pub(super) fn people_of(role: &str, case: &CaseSnapshot, people: &[Person]) -> Vec<String> {
+/// The ids of the people who hold a role for the case: its handler, or whoever holds the role near it; the customer goes by
+/// that word. Who is no longer of the entity counts as nobody.
+pub(super) fn holders(role: &str, case: &CaseSnapshot, people: &[Person]) -> Holders {
     let wanted = Role(role.to_owned());
     if role == CUSTOMER {
-        return vec![CUSTOMER.to_owned()];
+        return Holders { present: vec![CUSTOMER.to_owned()], absent: Vec::new() };
     }
     let holds = |person: &&Person| match role {
         HANDLER => person.id == case.handler,
         _ => person.holds(&wanted, case),
     };
-    people.iter().filter(|person| !person.absent).filter(holds).map(|person| person.id.clone()).collect()
+    let (absent, present): (Vec<_>, Vec<_>) = people.iter().filter(holds).partition(|person| person.absent);
+    let ids = |people: Vec<&Person>| people.into_iter().map(|person| person.id.clone()).collect();
+    Holders { present: ids(present), absent: ids(absent) }
 }
 
 #[cfg(test)]
@@ -78,7 +80,7 @@ mod tests {
             ("pqi_director", "", "", vec!["quality"]),
         ] {
             assert_eq!(
-                people_of(role, &case(department, handler), &people()),
+                holders(role, &case(department, handler), &people()).present,
                 held,
                 "{role} of {department}"
             );
@@ -87,17 +89,18 @@ mod tests {
 
     #[test]
     fn nobody_is_nobody() {
-        for (role, department, handler) in [
+        for (role, department, handler, absent) in [
             // Nobody handles it yet, somebody who is absent does, and somebody who has left.
-            ("handler", "ROADS", ""),
-            ("handler", "ROADS", "roads-2"),
-            ("handler", "ROADS", "gone"),
+            ("handler", "ROADS", "", vec![]),
+            ("handler", "ROADS", "roads-2", vec!["roads-2".to_owned()]),
+            ("handler", "ROADS", "gone", vec![]),
             // A case that is with no department has no manager, not even one without a department.
-            ("department_manager", "", ""),
-            ("department_director", "ROADS", ""),
-            ("head_of_entity", "ROADS", ""),
+            ("department_manager", "", "", vec![]),
+            ("department_director", "ROADS", "", vec![]),
+            ("head_of_entity", "ROADS", "", vec![]),
         ] {
-            assert!(people_of(role, &case(department, handler), &people()).is_empty(), "{role}: {handler}");
+            let found = holders(role, &case(department, handler), &people());
+            assert_eq!(found, Holders { present: Vec::new(), absent }, "{role}: {handler}");
         }
     }
 }

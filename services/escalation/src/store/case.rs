@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use masar_proto::events::v1::CaseSnapshot;
-use masar_store::{Transaction, insert_new, padded};
+use masar_store::{Store, Transaction, insert_new, padded};
 use prost::Message;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
@@ -32,6 +32,12 @@ impl Model {
         let case = self.snapshot.as_deref().map(CaseSnapshot::decode).transpose();
         case.map_err(|error| Error::Text(format!("the stored case {} cannot be read: {error}", self.id)))
     }
+}
+
+/// A case as it was last heard of, if it was.
+pub(crate) async fn find(store: &Store, id: Uuid) -> Result<Option<CaseSnapshot>, Error> {
+    let row = Entity::find_by_id(id).one(store.reader()).await.map_err(masar_store::Error::from)?;
+    Ok(row.as_ref().map(Model::case).transpose()?.flatten())
 }
 
 /// The rows of cases, made where there are none, and locked in the order of their ids: whatever happens to a case

@@ -1,9 +1,9 @@
 //! Escalations: every level that fired, and who has taken notice.
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use masar_store::{Error, Transaction, insert_all, padded};
+use masar_store::{Error, Store, Transaction, insert_all, padded};
 use sea_orm::entity::prelude::*;
 use sea_orm::{ConnectionTrait, FromJsonQueryResult, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -39,10 +39,26 @@ pub struct Model {
     pub acknowledged_at: Option<ChronoDateTimeUtc>,
     /// What whoever took notice will do.
     pub reason: String,
+    /// Those who hold the roles that nobody present held.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub absent: Words,
+    /// True when only the safety net was left to tell.
+    pub safety_net: bool,
+    /// How often it was told.
+    pub told: i32,
+    /// When it was told last; unset by the release before, which tells once.
+    pub told_at: Option<ChronoDateTimeUtc>,
+}
+
+impl Model {
+    /// What it is the only one of.
+    pub(crate) fn once(&self) -> Once {
+        (self.case_id, self.clock.clone(), self.run, self.level.clone())
+    }
 }
 
 /// Words in one column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Words(pub Vec<String>);
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -53,18 +69,23 @@ impl ActiveModelBehavior for ActiveModel {}
 pub(crate) type Once = (Uuid, String, i32, String);
 
 /// The levels of cases that have fired.
-pub(crate) async fn fired(
-    tx: &Transaction,
+pub(crate) async fn of_cases(
+    connection: &impl ConnectionTrait,
     cases: impl Iterator<Item = Uuid>,
-) -> Result<HashSet<Once>, Error> {
-    let levels = Entity::find().filter(Column::CaseId.is_in(padded(cases))).select_only();
-    let levels = levels.columns([Column::CaseId, Column::Clock, Column::Run, Column::Level]);
-    Ok(levels.into_tuple::<Once>().all(tx).await?.into_iter().collect())
+) -> Result<HashMap<Once, Model>, Error> {
+    let levels = Entity::find().filter(Column::CaseId.is_in(padded(cases)));
+    Ok(levels.all(connection).await?.into_iter().map(|row| (row.once(), row)).collect())
 }
 
 /// Writes new escalations.
 pub(crate) async fn insert<C: ConnectionTrait>(tx: &C, rows: Vec<Model>) -> Result<(), Error> {
     insert_all(tx, rows).await
+}
+
+/// The case of an escalation of the tenant.
+pub(crate) async fn case_of(store: &Store, tenant: &str, id: Uuid) -> Result<Option<Uuid>, Error> {
+    let row = Entity::find_by_id(id).filter(Column::Tenant.eq(tenant)).select_only().column(Column::CaseId);
+    Ok(row.into_tuple().one(store.reader()).await?)
 }
 
 /// An escalation of the tenant, locked.

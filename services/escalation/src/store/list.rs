@@ -94,6 +94,10 @@ mod tests {
             acknowledged_by: String::new(),
             acknowledged_at: None,
             reason: String::new(),
+            absent: Words::default(),
+            safety_net: false,
+            told: 1,
+            told_at: None,
         }
     }
 

@@ -8,7 +8,8 @@ pub(crate) mod waiting;
 
 pub(crate) use list::{Wanted, list};
 
-use masar_store::CreateTables;
+use masar_store::{AddColumns, CreateTables};
+use sea_orm::sea_query::ColumnDef;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 pub(crate) struct Migrator;
@@ -44,6 +45,21 @@ impl MigratorTrait for Migrator {
             postgres: &["ALTER TABLE cases SET (fillfactor = 60)"],
         }));
         migrations.push(masar_packages::migration());
+        // The release before writes rows without these: it tells once, and nobody is left out without being named.
+        migrations.push(Box::new(AddColumns {
+            name: "m0004_again",
+            table: "escalations",
+            columns: || {
+                use escalation::Column;
+                vec![
+                    ColumnDef::new(Column::Absent).json_binary().not_null().default("[]").to_owned(),
+                    ColumnDef::new(Column::SafetyNet).boolean().not_null().default(false).to_owned(),
+                    ColumnDef::new(Column::Told).integer().not_null().default(1).to_owned(),
+                    ColumnDef::new(Column::ToldAt).timestamp_with_time_zone().to_owned(),
+                ]
+            },
+            then: &[],
+        }));
         migrations
     }
 }

@@ -20,7 +20,7 @@ use masar_proto::{kinds, time};
 use masar_runtime::clock::Hand;
 use masar_runtime::{BoxError, Caller, Channel, Clock, Module, Peer};
 use masar_store::{DatabaseUrl, Store};
-use masar_workflow::Catalog;
+use masar_workflow::{Catalog, Package, Source};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -214,7 +214,9 @@ type Built = (Module, Desk, CancellationToken, JoinSet<Result<(), BoxError>>);
 
 async fn run(url: &str, transport: Arc<LocalTransport>, clock: Clock) -> Result<Built> {
     let store = Store::connect(&url.parse::<DatabaseUrl>()?, NAME).await?;
-    let deps = Deps { store, transport, clock, catalog: Arc::new(Catalog::shipped()?) };
+    // Nobody is there who could be asked: only a preview does.
+    let sla = Peer::there(&["http://127.0.0.1:9".to_owned()])?;
+    let deps = Deps { store, transport, clock, catalog: catalog()?, sla };
     let (mut module, desk) = build(deps).await.map_err(anyhow::Error::from_boxed)?;
     let (stop, mut workers) = (CancellationToken::new(), JoinSet::new());
     for worker in std::mem::take(&mut module.workers) {
@@ -222,6 +224,36 @@ async fn run(url: &str, transport: Arc<LocalTransport>, clock: Clock) -> Result<
     }
     Ok((module, desk, stop, workers))
 }
+
+/// The shipped packages, and one whose level is told again and has the system act.
+fn catalog() -> Result<Arc<Catalog>> {
+    let mut catalog = Catalog::shipped()?;
+    let forms = [("ask".to_owned(), r#"{"type": "object"}"#.to_owned())].into();
+    catalog.add(Package::compile(&Source { workflow: AGAIN.to_owned(), forms, ..Source::default() })?)?;
+    Ok(Arc::new(catalog))
+}
+
+/// A package of which a level is told again until somebody takes notice.
+const AGAIN: &str = r#"package: again
+version: 1.0.0
+case_type: again
+label: {ar: "مكررة", en: "Again"}
+opening_form: ask
+states:
+  fresh: {category: open, initial: true, label: {ar: "جديدة", en: "New"}}
+  done: {category: closed, label: {ar: "منتهية", en: "Done"}}
+transitions:
+  - {action: finish, from: [fresh], to: done, roles: [system, case_handler], label: {ar: "إنهاء", en: "Finish"}}
+clocks:
+  answer: {kind: sla, target: {all: 1 business_day}, start: {actions: [open]}, stop: {states: [done]}, label: {ar: "رد", en: "Answer"}}
+ladders:
+  answer:
+    safety_net: tenant_admin
+    levels:
+      - {level: L1, at: {all: breach}, to: [department_manager], again: {every: 1 business_day, times: 3}, do: ["act:finish"]}
+      - {level: L2, at: {all: breach + 2 bd}, to: [department_director]}
+routing: {otherwise: desk}
+"#;
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap_or_default()

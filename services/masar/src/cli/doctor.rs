@@ -10,6 +10,8 @@ use masar_proto::notify::v1::ListDeliveriesRequest;
 use masar_proto::notify::v1::notify_service_client::NotifyServiceClient;
 use masar_proto::operations::v1::ListParkedRequest;
 use masar_proto::operations::v1::operations_service_client::OperationsServiceClient;
+use masar_proto::sla::v1::ListCasesWithoutClockRequest;
+use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use masar_runtime::channel;
 use serde_json::json;
 use tonic::{Code, Status};
@@ -42,6 +44,7 @@ pub(crate) async fn run(access: &Access) -> Result<Answer> {
             checks.push(health(&asking).await);
             checks.extend(parked("bus", &asking).await);
             checks.extend(owners(&asking).await);
+            checks.extend(clocks(&asking).await);
             checks.extend(deliveries(&asking).await);
         }
         Ok(way) => checks.extend(set(&way, access).await?),
@@ -81,6 +84,9 @@ async fn set(way: &Way, access: &Access) -> Result<Vec<Check>> {
     let asking = way.asking(tenant)?;
     if way.peers.of("cases").is_some() {
         checks.extend(owners(&asking).await);
+    }
+    if way.peers.of("sla").is_some() {
+        checks.extend(clocks(&asking).await);
     }
     if way.peers.of("notify").is_some() {
         checks.extend(deliveries(&asking).await);
@@ -145,6 +151,23 @@ async fn owners(asking: &Asking) -> Option<Check> {
             "{} or more cases are in no queue, such as {}: look whether routing runs and what `masar bus parked` shows",
             found.cases.len(),
             first.reference
+        ))
+    })
+}
+
+async fn clocks(asking: &Asking) -> Option<Check> {
+    let page = Some(PageRequest { size: 500, ..PageRequest::default() });
+    let request = ListCasesWithoutClockRequest { page };
+    let answer = SlaServiceClient::new(asking.clone()).list_cases_without_clock(request).await;
+    check("clocks", answer, |found| {
+        // Where a package promises nothing, there is nothing wrong with a case.
+        let alone: Vec<_> = found.cases.iter().filter(|case| case.promised).collect();
+        let first = alone.first()?;
+        Some(format!(
+            "no clock lives of {} or more open cases, such as {} in `{}`: look at `masar sla alarms` and what `masar bus parked` shows",
+            alone.len(),
+            first.reference,
+            first.stage
         ))
     })
 }

@@ -4,7 +4,9 @@ use anyhow::Result;
 use clap::Subcommand;
 use masar_proto::common::v1::PageRequest;
 use masar_proto::escalation::v1::escalation_service_client::EscalationServiceClient;
-use masar_proto::escalation::v1::{AcknowledgeRequest, Escalation, ListEscalationsRequest};
+use masar_proto::escalation::v1::{
+    AcknowledgeRequest, Escalation, ListEscalationsRequest, PreviewRequest, Rung,
+};
 
 use super::client::{connect, refused};
 use super::{Access, Answer, local, table};
@@ -33,6 +35,11 @@ pub(crate) enum Command {
         #[arg(long, default_value = "")]
         page: String,
     },
+    /// Whom a case would reach and when, if nothing else happens to it.
+    Preview {
+        /// Reference or id of the case.
+        case: String,
+    },
     /// Say that a level has taken notice, and what will be done.
     Ack {
         /// Id of the escalation, as `list` shows it.
@@ -55,6 +62,12 @@ pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
             let text = escalations(&found.escalations);
             Answer::of(&found, "masar.escalation.v1.ListEscalationsResponse", text)
         }
+        Command::Preview { case } => {
+            let found = client.preview(PreviewRequest { case }).await;
+            let found = found.map_err(|status| refused(&status))?.into_inner();
+            let text = rungs(&found.rungs);
+            Answer::of(&found, "masar.escalation.v1.PreviewResponse", text)
+        }
         Command::Ack { escalation, reason } => {
             let request = AcknowledgeRequest { escalation_id: escalation, reason };
             let found = client.acknowledge(request).await.map_err(|status| refused(&status))?.into_inner();
@@ -64,12 +77,39 @@ pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
     }
 }
 
+fn rungs(rungs: &[Rung]) -> String {
+    let rows = rungs.iter().map(|rung| {
+        let told = reached(&rung.people, &rung.vacant, &rung.absent, rung.safety_net);
+        let (at, does) = (local(rung.at.as_ref()), rung.actions.join(", "));
+        [at, rung.clock.clone(), rung.level.clone(), rung.mark.clone(), rung.status.clone(), told, does]
+    });
+    table(["when", "clock", "level", "at", "status", "tells", "does"], rows)
+}
+
+/// Whom a level reaches, and instead of whom.
+fn reached(people: &[String], vacant: &[String], absent: &[String], safety_net: bool) -> String {
+    let mut text = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
+    let mut why = Vec::new();
+    if safety_net {
+        why.push("safety net".to_owned());
+    }
+    for (word, named) in [("vacant", vacant), ("absent", absent)] {
+        if !named.is_empty() {
+            why.push(format!("{word}: {}", named.join(", ")));
+        }
+    }
+    if !why.is_empty() {
+        text += &format!(" ({})", why.join("; "));
+    }
+    text
+}
+
 fn escalations(escalations: &[Escalation]) -> String {
     let rows = escalations.iter().map(|found| {
-        let told = match found.vacant.as_slice() {
-            [] => found.people.join(", "),
-            vacant => format!("{} (vacant: {})", found.people.join(", "), vacant.join(", ")),
-        };
+        let mut told = reached(&found.people, &found.vacant, &found.absent, found.safety_net);
+        if found.told > 1 {
+            told += &format!(", {} times", found.told);
+        }
         [
             found.escalation_id.clone(),
             found.reference.clone(),

@@ -16,6 +16,7 @@ mod import;
 mod migrate;
 mod publish;
 mod serve;
+mod sla;
 mod submit;
 mod up;
 mod workflow;
@@ -137,6 +138,9 @@ enum Command {
     /// Calendars: check them, compare them, and see which clocks a new version would move.
     #[command(subcommand)]
     Calendar(calendar::Command),
+    /// How the promises stand, and what no clock or nobody watches over.
+    #[command(subcommand)]
+    Sla(sla::Command),
     /// Ladders that climbed, and who has taken notice.
     #[command(subcommand)]
     Escalation(escalation::Command),
@@ -244,6 +248,7 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Queue(command) => desk::queue(command, access, output).await,
             Command::Task(command) => desk::task(command, access).await,
             Command::Escalation(command) => escalation::run(command, access).await,
+            Command::Sla(command) => sla::run(command, access, output).await,
             Command::Bus(command) => bus::run(command, access).await,
             Command::Calendar(command) => calendar::run(command, access).await,
             Command::Clock(command) => clock::run(command, access).await,

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::payload::payload;
+use super::quiet::Calendars;
 use super::recipients::{Around, Recipient};
 use super::text::{Values, render};
 use super::{Occasion, What};
@@ -24,6 +25,7 @@ use crate::store::webhook::Model as Webhook;
 pub(crate) struct Core {
     pub(crate) packages: Arc<Packages>,
     clock: Clock,
+    calendars: Calendars,
     /// Told when mail was written down.
     pub(crate) mail: Arc<Notify>,
     /// Told when something for webhooks was written down.
@@ -32,7 +34,13 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(packages: Arc<Packages>, clock: Clock) -> Self {
-        Self { packages, clock, mail: Arc::default(), webhooks: Arc::default() }
+        Self {
+            packages,
+            clock,
+            calendars: Calendars::default(),
+            mail: Arc::default(),
+            webhooks: Arc::default(),
+        }
     }
 
     /// Everything that an occasion sends.
@@ -57,7 +65,8 @@ impl Core {
         let case = &occasion.case;
         let catalog = self.packages.of(&case.tenant);
         let package = catalog.get(&case.package, &case.package_version).map(AsRef::as_ref);
-        let around = Around { case, entity };
+        let level = occasion.raised().map(|(raised, _)| raised.level.as_str());
+        let around = Around { case, entity, calendars: &self.calendars, level, now: self.clock.now() };
         let label = entity.and_then(|entity| entity.entity_label.clone()).map(BiText::from);
         let values = Values {
             reference: case.reference.clone(),
@@ -117,8 +126,9 @@ impl Core {
             text.and_then(|text| render(text, values, to.language).map_err(|error| error.to_string()));
         match words {
             Ok((subject, body)) => {
-                let next_attempt_at = Some(blank.created_at);
-                Delivery { subject, body, status: PENDING.to_owned(), next_attempt_at, ..blank }
+                let held_until = to.held_until.map(to_db);
+                let next_attempt_at = held_until.or(Some(blank.created_at));
+                Delivery { subject, body, status: PENDING.to_owned(), next_attempt_at, held_until, ..blank }
             }
             Err(error) => Delivery { status: FAILED.to_owned(), last_error: error, ..blank },
         }
@@ -162,6 +172,7 @@ impl Core {
             next_attempt_at: None,
             awaited_since: None,
             lease: None,
+            held_until: None,
         }
     }
 }
@@ -180,6 +191,33 @@ fn late(package: Option<&Package>, raised: &EscalationRaised, values: Values) ->
         clock: Some(label.unwrap_or_else(|| BiText::new(&raised.clock, &raised.clock))),
         level: Some(raised.level.clone()),
         due_at: time::from_proto(raised.due_at.as_ref()),
+        notes: notes(raised),
         ..values
     }
+}
+
+/// What whoever a level tells must know besides: that they stand in for others, and that nobody has taken notice yet.
+fn notes(raised: &EscalationRaised) -> Vec<BiText> {
+    let mut notes = Vec::new();
+    if !raised.vacant.is_empty() {
+        let roles = raised.vacant.join(", ");
+        notes.push(match raised.safety_net {
+            true => BiText::new(
+                format!("وصلتك هذه الرسالة لأنك شبكة الأمان: لا أحد حاضر بصفة {roles}."),
+                format!("You are told because you are the safety net: nobody present is {roles}."),
+            ),
+            false => BiText::new(
+                format!("وصلتك هذه الرسالة لأنه لا أحد حاضر بصفة {roles}."),
+                format!("You are told because nobody present is {roles}."),
+            ),
+        });
+    }
+    if raised.told > 1 {
+        let told = raised.told;
+        notes.push(BiText::new(
+            format!("أُبلغ هذا المستوى {told} مرات، ولم يُعلم أحد باستلامه بعد."),
+            format!("This level was told {told} times, and nobody has taken notice yet."),
+        ));
+    }
+    notes
 }

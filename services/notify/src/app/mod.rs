@@ -3,6 +3,7 @@
 mod core;
 mod occasion;
 mod payload;
+mod quiet;
 mod recipients;
 mod text;
 mod told;

@@ -21,8 +21,8 @@ pub(crate) struct Occasion<'a> {
 
 /// What happened.
 pub(crate) enum What {
-    Changed(CaseChanged),
-    Escalated(EscalationRaised),
+    Changed(Box<CaseChanged>),
+    Escalated(Box<EscalationRaised>),
 }
 
 impl<'a> Occasion<'a> {
@@ -31,11 +31,11 @@ impl<'a> Occasion<'a> {
         let (case, what) = match event.kind.as_str() {
             kinds::CASE_OPENED | kinds::CASE_CHANGED => {
                 let mut changed = event.decode::<CaseChanged>()?;
-                (changed.case.take(), What::Changed(changed))
+                (changed.case.take(), What::Changed(Box::new(changed)))
             }
             kinds::ESCALATION_RAISED | kinds::ESCALATION_ACKNOWLEDGED => {
                 let mut raised = event.decode::<EscalationRaised>()?;
-                (raised.case.take(), What::Escalated(raised))
+                (raised.case.take(), What::Escalated(Box::new(raised)))
             }
             _ => return Ok(None),
         };
@@ -83,7 +83,7 @@ impl<'a> Occasion<'a> {
                     "" => LATE,
                     own => own,
                 };
-                Some((raised, template))
+                Some((raised.as_ref(), template))
             }
             _ => None,
         }

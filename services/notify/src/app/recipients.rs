@@ -1,9 +1,11 @@
 //! Who is told, and how they can be reached.
 
+use jiff::Timestamp;
 use masar_domain::{Language, Role};
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 use masar_workflow::CUSTOMER;
 
+use super::quiet::Calendars;
 use crate::store::delivery::EMAIL;
 
 /// Somebody who is told.
@@ -15,6 +17,8 @@ pub(crate) struct Recipient {
     pub(crate) language: Language,
     /// Why they cannot be reached.
     pub(crate) obstacle: Option<String>,
+    /// The end of their quiet hours, if the message waits for it.
+    pub(crate) held_until: Option<Timestamp>,
 }
 
 /// The people around a case.
@@ -22,6 +26,11 @@ pub(crate) struct Around<'a> {
     pub(crate) case: &'a CaseSnapshot,
     /// What the registry says of the entity, if it has said something.
     pub(crate) entity: Option<&'a RegistryChanged>,
+    /// By which its people work.
+    pub(crate) calendars: &'a Calendars,
+    /// The level of a ladder that tells them, if one does.
+    pub(crate) level: Option<&'a str>,
+    pub(crate) now: Timestamp,
 }
 
 impl<'a> Around<'a> {
@@ -41,7 +50,7 @@ impl<'a> Around<'a> {
     /// A person of the entity.
     pub(crate) fn person(&self, id: &str) -> Recipient {
         match self.people().find(|person| person.id == id) {
-            Some(person) => reach(person),
+            Some(person) => self.reach(person),
             None => out_of_reach(id, "the registry knows no such person"),
         }
     }
@@ -59,7 +68,21 @@ impl<'a> Around<'a> {
         if told.is_empty() {
             return vec![out_of_reach(role, "nobody holds the role")];
         }
-        told.into_iter().map(reach).collect()
+        told.into_iter().map(|person| self.reach(person)).collect()
+    }
+
+    fn reach(&self, person: &Person) -> Recipient {
+        if person.email.is_empty() {
+            return out_of_reach(&person.id, "the registry knows no address of this person");
+        }
+        let held_until = |entity| self.calendars.held_until(entity, person, self.case, self.level, self.now);
+        Recipient {
+            name: person.email.clone(),
+            channel: EMAIL.to_owned(),
+            language: language(&person.language),
+            obstacle: None,
+            held_until: self.entity.and_then(held_until),
+        }
     }
 
     /// The customer. Numbers and postal addresses are not copied here: we could do nothing with them.
@@ -77,16 +100,8 @@ impl<'a> Around<'a> {
             }
             (mode, _) => ("customer".into(), mode, Some(format!("we do not deliver by {mode}"))),
         };
-        Recipient { name, channel: channel.to_owned(), language, obstacle }
+        Recipient { name, channel: channel.to_owned(), language, obstacle, held_until: None }
     }
-}
-
-fn reach(person: &Person) -> Recipient {
-    if person.email.is_empty() {
-        return out_of_reach(&person.id, "the registry knows no address of this person");
-    }
-    let (name, language) = (person.email.clone(), language(&person.language));
-    Recipient { name, channel: EMAIL.to_owned(), language, obstacle: None }
 }
 
 fn out_of_reach(name: &str, why: &str) -> Recipient {
@@ -95,6 +110,7 @@ fn out_of_reach(name: &str, why: &str) -> Recipient {
         channel: EMAIL.to_owned(),
         language: Language::Ar,
         obstacle: Some(why.to_owned()),
+        held_until: None,
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Values {
     pub(crate) clock: Option<BiText>,
     pub(crate) level: Option<String>,
     pub(crate) due_at: Option<Timestamp>,
+    /// What stands below the text of the template.
+    pub(crate) notes: Vec<BiText>,
 }
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -42,7 +44,11 @@ pub(crate) fn render(
 ) -> Result<(String, String), Error> {
     let known = known(values, language);
     let subject = TEMPLATES.render_named_str("subject", template.subject.in_language(language), &known)?;
-    let body = TEMPLATES.render_named_str("body", template.body.in_language(language), &known)?;
+    let mut body = TEMPLATES.render_named_str("body", template.body.in_language(language), &known)?;
+    for note in &values.notes {
+        body += "\n\n";
+        body += note.in_language(language);
+    }
     Ok((subject.trim().to_owned(), body))
 }
 
@@ -87,6 +93,7 @@ mod tests {
             clock: Some(BiText::new("الرد الكامل", "Response")),
             level: Some("L1".to_owned()),
             due_at: Some("2026-11-29T11:00:00Z".parse().unwrap()),
+            notes: Vec::new(),
         }
     }
 

@@ -59,6 +59,15 @@ pub struct Model {
     pub awaited_since: Option<ChronoDateTimeUtc>,
     /// The attempt under way: only whoever holds it says what became of it.
     pub lease: Option<Uuid>,
+    /// The end of the quiet hours for which it waits, or has waited.
+    pub held_until: Option<ChronoDateTimeUtc>,
+}
+
+impl Model {
+    /// Since when it may be attempted.
+    pub(crate) fn since(&self) -> ChronoDateTimeUtc {
+        self.held_until.unwrap_or(self.created_at)
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

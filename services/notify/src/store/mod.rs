@@ -6,7 +6,8 @@ pub(crate) mod webhook;
 
 pub(crate) use list::list;
 
-use masar_store::CreateTables;
+use masar_store::{AddColumns, CreateTables};
+use sea_orm::sea_query::ColumnDef;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 pub(crate) struct Migrator;
@@ -40,6 +41,14 @@ impl MigratorTrait for Migrator {
             postgres: &["ALTER TABLE deliveries SET (fillfactor = 70)"],
         }));
         migrations.push(masar_packages::migration());
+        migrations.push(Box::new(AddColumns {
+            name: "m0004_quiet_hours",
+            table: "deliveries",
+            columns: || {
+                vec![ColumnDef::new(delivery::Column::HeldUntil).timestamp_with_time_zone().to_owned()]
+            },
+            then: &[],
+        }));
         migrations
     }
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use masar_bus::Event;
 use masar_proto::common::v1::{BiText, Importance, StateCategory};
 use masar_proto::events::v1::{
-    CaseChanged, CaseSnapshot, Contact, Effect, EscalationRaised, NotifyEffect, Person, RegistryChanged,
-    effect::Effect as Asked,
+    CaseChanged, CaseSnapshot, Contact, Effect, EscalationRaised, NotifyEffect, Person, QuietHours,
+    RegistryChanged, effect::Effect as Asked,
 };
 use masar_proto::{kinds, time};
 use masar_store::time::to_db;
@@ -34,6 +34,11 @@ fn person(id: &str, department: &str, role: &str, language: &str) -> Person {
 
 /// Its people: two departments, a triage desk, somebody absent and somebody without an address.
 pub(super) fn registry() -> Event {
+    registry_with(None)
+}
+
+/// The same, with quiet hours on the calendar of the government.
+pub(super) fn registry_with(quiet_hours: Option<QuietHours>) -> Event {
     let people = vec![
         person("roads-1", "ROADS", "case_handler", "ar"),
         Person { absent: true, ..person("roads-2", "ROADS", "case_handler", "en") },
@@ -50,6 +55,8 @@ pub(super) fn registry() -> Event {
         version: 1,
         entity_label: Some(label),
         people,
+        default_calendar: "qa-gov-default".to_owned(),
+        quiet_hours,
         ..RegistryChanged::default()
     };
     Event::new(kinds::REGISTRY_CHANGED, &tenant, &tenant, start(), &changed)
@@ -153,5 +160,6 @@ pub(super) fn letter() -> Model {
         next_attempt_at: Some(to_db(start())),
         awaited_since: None,
         lease: None,
+        held_until: None,
     }
 }

@@ -100,6 +100,19 @@ impl House {
         Ok(told)
     }
 
+    /// Waits until the deliveries are as a test waits for.
+    pub(super) async fn until(&self, what: &str, wanted: impl Fn(&[Delivery]) -> bool) -> Result<()> {
+        let there = async {
+            while !wanted(&self.deliveries().await?) {
+                tokio::task::yield_now().await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(Duration::from_secs(60), there)
+            .await
+            .with_context(|| format!("never: {what}"))?
+    }
+
     /// Waits until nothing is due, and ends the workers as a process does that goes down: what was begun is finished.
     /// Calls are still answered.
     pub(super) async fn rest(&mut self) -> Result<()> {

@@ -1,13 +1,19 @@
 //! Who is told what: recipients, escalations, and what cannot be delivered.
 
 use anyhow::Result;
-use masar_proto::events::v1::EscalationRaised as Raised;
-use masar_proto::kinds;
+use masar_bus::Event;
+use masar_proto::events::v1::{EscalationRaised as Raised, QuietHours};
 use masar_proto::notify::v1::Delivery;
+use masar_proto::{kinds, time};
+use masar_runtime::config::MailSettings;
 use masar_testkit::on_each_database;
 
-use super::case::{TENANT, by, escalation, escalation_of, snapshot, start, tells};
+use super::case::{CASE, TENANT, by, escalation, escalation_of, registry_with, snapshot, start, tells};
 use super::house::House;
+
+/// A night of which nobody of the entity works, and the next morning.
+const QUIET_NIGHT: &str = "2026-11-15T23:00:00+03:00";
+const QUIET_MORNING: &str = "2026-11-16T07:00:00+03:00";
 
 /// Recipient and status, in the order of the recipients.
 fn told(deliveries: &[Delivery]) -> Vec<(&str, &str)> {
@@ -76,6 +82,94 @@ async fn customers_without_mail_are_in_the_log_and_their_numbers_are_not() -> Re
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn what_comes_in_quiet_hours_goes_out_once_when_they_end() -> Result<()> {
+    on_each_database(async |url| {
+        let mut house = House::silent(&url, MailSettings::default(), QUIET_NIGHT.parse()?).await?;
+        let quiet = QuietHours { urgent_levels: vec!["L4".to_owned()], ..QuietHours::default() };
+        house.tell("registry", vec![registry_with(Some(quiet))]).await?;
+        let raised = |level, mark, people| escalation(kinds::ESCALATION_RAISED, level, mark, people);
+        let night = raised("L1", "breach", &["roads-manager"]);
+        let urgent = raised("L4", "breach + 10 business_days", &["triage-1"]);
+        let customer = tells(snapshot(), &[("answer", &["customer"])]);
+        // The same event again makes no second letter.
+        house.tell("escalation", vec![night.clone(), night, urgent]).await?;
+        house.tell("cases", vec![customer]).await?;
+        let gone = |deliveries: &[Delivery]| deliveries.iter().filter(|it| it.status == "delivered").count();
+        house.until("what does not wait is gone", |deliveries| gone(deliveries) == 2).await?;
+        let deliveries = house.deliveries().await?;
+        assert_eq!(
+            told(&deliveries),
+            [
+                ("fatima@mail.example", "delivered"),
+                ("roads-manager@mun.example", "pending"),
+                ("triage-1@mun.example", "delivered"),
+            ]
+        );
+        let held = deliveries.iter().find(|it| it.status == "pending").expect("one waits");
+        let opens = QUIET_MORNING.parse()?;
+        assert_eq!(time::from_proto(held.held_until.as_ref()), Some(opens));
+        assert_eq!((held.held_until, held.attempts), (held.next_attempt_at, 0));
+        house.hand.advance_to(opens);
+        house.until("it is gone when they end", |deliveries| gone(deliveries) == 3).await?;
+        house.rest().await?;
+        assert_eq!(house.mail()?.len(), 3);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn whoever_stands_in_for_others_is_told_so_and_how_often() -> Result<()> {
+    on_each_database(async |url| {
+        let mut house = House::open(&url).await?;
+        let raised = |vacant: &[&str], safety_net: bool, told: u32| {
+            let raised = Raised {
+                level: "L2".to_owned(),
+                mark: "breach".to_owned(),
+                people: vec!["roads-manager".to_owned()],
+                vacant: vacant.iter().map(|role| (*role).to_owned()).collect(),
+                safety_net,
+                told,
+                ..escalation_of("response")
+            };
+            Event::new(kinds::ESCALATION_RAISED, TENANT, &CASE, start(), &raised)
+        };
+        let table = [
+            (raised(&[], false, 1), vec![]),
+            (
+                raised(&["department_director"], false, 1),
+                vec!["You are told because nobody present is department_director."],
+            ),
+            (
+                raised(&["department_director"], true, 3),
+                vec![
+                    "You are told because you are the safety net: nobody present is department_director.",
+                    "This level was told 3 times, and nobody has taken notice yet.",
+                ],
+            ),
+        ];
+        let (events, expected): (Vec<_>, Vec<_>) = table.into_iter().unzip();
+        house.tell("escalation", events).await?;
+        house.rest().await?;
+        let mut found: Vec<_> = house.mail()?.into_iter().map(|(_, text)| sentences(&text)).collect();
+        found.sort_by_key(Vec::len);
+        assert_eq!(found, expected);
+        Ok(())
+    })
+    .await
+}
+
+/// The sentences of a mail that stand below its template.
+fn sentences(mail: &str) -> Vec<String> {
+    // Long lines are broken with `=` at their end.
+    let text = mail.replace("=\r\n", "").replace("=\n", "");
+    let below = text.lines().map(str::trim_end);
+    let below =
+        below.filter(|line| line.starts_with("You are told") || line.starts_with("This level was told"));
+    below.map(str::to_owned).collect()
 }
 
 #[tokio::test]

@@ -54,6 +54,17 @@ fn each_problem_is_named_by_its_field() {
         ("high: 3 business_days", "high: 3 fortnights", "agreements[ONE-SLA].targets.high"),
         ("{high: 3 business_days}", "{}", "agreements[ONE-SLA].targets"),
         ("{time.delay: ONE-A}", "{time.delay: ONE-B}", "category_departments.time.delay"),
+        ("[case_handler]", "[case_handler], calendar: nowhere", "people[one-1].calendar"),
+        (
+            "reference_prefix: ONE",
+            "reference_prefix: ONE\nquiet_hours: {urgent_levels: [fourth]}",
+            "quiet_hours.urgent_levels[0]",
+        ),
+        (
+            "reference_prefix: ONE",
+            "reference_prefix: ONE\nquiet_hours: {urgent_importance: [high, urgent]}",
+            "quiet_hours.urgent_importance[1]",
+        ),
     ] {
         let yaml = SMALL.replace(right, wrong);
         assert_ne!(yaml, SMALL, "{right}");

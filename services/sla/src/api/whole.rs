@@ -2,7 +2,7 @@
 //! and under the rules of today, and whose time it was (T14).
 
 use jiff::Timestamp;
-use masar_clock::{Clock as Folded, Entry, Error, Judgement, Rules, Run, Span, attribute, explain};
+use masar_clock::{Clock as Folded, Entry, Error, Judgement, MarkDue, Rules, Run, Span, attribute, explain};
 use masar_domain::BiText;
 use masar_proto::sla::v1 as api;
 use masar_proto::{json, time};
@@ -35,6 +35,7 @@ impl Whole<'_> {
         let sentences = explain(&run.ledger, self.now, self.calendars, &named).map_err(unreadable)?;
         Ok(api::Clock {
             ledger: self.ledger(row)?,
+            ahead: self.ahead(row, &run, &clock)?,
             used: used.to_string(),
             as_promised: judgement(run.as_promised(self.now, self.calendars))?,
             under_todays_rules: judgement(self.today(row, &run))?,
@@ -42,6 +43,14 @@ impl Whole<'_> {
             attribution: if row.kind == "sla" { self.attribution(&clock, provider)? } else { None },
             ..encode(row)?
         })
+    }
+
+    /// The marks that are still to come; none of a clock that tells nobody.
+    fn ahead(&self, row: &Model, run: &Run, clock: &Folded) -> Result<Vec<api::MarkAhead>, Status> {
+        let marks = clock.marks_due(&run.marks, self.calendars).map_err(unreadable)?;
+        let ahead =
+            |due: MarkDue| api::MarkAhead { mark: due.mark.to_string(), at: Some(time::to_proto(due.at)) };
+        Ok(marks.into_iter().filter(|_| row.tells).map(ahead).collect())
     }
 
     /// The spans in which providers had to act, as their own clocks say.

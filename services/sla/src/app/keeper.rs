@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use masar_bus::{Event, Outbox};
-use masar_clock::{CalendarRef, Entry, Event as ClockEvent, Mark, Phase};
+use masar_clock::{CalendarRef, Entry, Event as ClockEvent, Mark};
 use masar_domain::Importance;
+use masar_packages::Packages;
 use masar_proto::common::v1::Importance as ImportanceCode;
 use masar_proto::events::v1::clock_effect::Operation;
-use masar_proto::events::v1::{CaseSnapshot, ClockChanged, ClockEffect, ClockMarked, ClockState};
+use masar_proto::events::v1::{CaseSnapshot, ClockChanged, ClockEffect, ClockMarked};
 use masar_proto::{kinds, time};
 use masar_runtime::Clock;
 use masar_store::Transaction;
@@ -19,8 +20,10 @@ use masar_worktime::Target;
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
+use super::state::{phase, told};
 use super::{Alarm, Error, Promises};
-use crate::store::{clock, evidence, timer, told};
+use crate::figures::{self, Lateness};
+use crate::store::{case, clock, evidence, timer, told};
 
 /// Watchers that fall further behind miss some.
 const WATCHED: usize = 1_024;
@@ -30,6 +33,8 @@ pub(crate) struct Keeper {
     pub(crate) outbox: Outbox,
     pub(crate) promises: Arc<Promises>,
     pub(crate) clock: Clock,
+    /// The packages, which say where something is promised.
+    pub(crate) packages: Arc<Packages>,
     pub(crate) timers: Alarm,
     /// Told when an entity may have published a calendar.
     pub(crate) calendars: Notify,
@@ -37,6 +42,8 @@ pub(crate) struct Keeper {
     pub(crate) changes: broadcast::Sender<Changed>,
     /// As `changes`, at other replicas.
     pub(crate) elsewhere: broadcast::Sender<Changed>,
+    /// How late the last marks fired here.
+    pub(crate) lateness: Lateness,
 }
 
 impl Keeper {
@@ -44,16 +51,24 @@ impl Keeper {
     pub(crate) fn tell(&self, changed: Vec<Changed>) {
         self.outbox.wake();
         self.timers.set(changed.iter().filter_map(|(row, _)| row.next_at).min().map(from_db));
+        figures::decided(&changed);
         for change in changed {
             // Nobody may be watching.
             let _ = self.changes.send(change);
         }
     }
 
-    pub(crate) fn new(outbox: Outbox, promises: Arc<Promises>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        outbox: Outbox,
+        promises: &Arc<Promises>,
+        clock: &Clock,
+        packages: &Arc<Packages>,
+    ) -> Self {
         let (timers, calendars) = (Alarm::default(), Notify::new());
         let [changes, elsewhere] = [WATCHED; 2].map(broadcast::Sender::new);
-        Self { outbox, promises, clock, timers, calendars, changes, elsewhere }
+        let (promises, packages) = (Arc::clone(promises), Arc::clone(packages));
+        let (clock, lateness) = (clock.clone(), Lateness::default());
+        Self { outbox, promises, clock, packages, timers, calendars, changes, elsewhere, lateness }
     }
 }
 
@@ -71,6 +86,10 @@ pub(crate) struct Session<'a> {
     pub(super) seen: Vec<evidence::Model>,
     /// The cases that came to a queue.
     queued: BTreeMap<String, BTreeSet<Uuid>>,
+    /// How late the marks were that fired.
+    late: Vec<SignedDuration>,
+    /// The cases of which was heard, as they are now.
+    cases: BTreeMap<Uuid, CaseSnapshot>,
     events: Vec<Event>,
 }
 
@@ -83,15 +102,33 @@ impl<'a> Session<'a> {
         for row in rows {
             by_case.entry(row.case_id).or_default().push(row);
         }
-        let (changed, early, fired) = (BTreeSet::new(), HashMap::new(), HashMap::new());
-        let (seen, queued, events) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { keeper, rows: by_case, changed, early, fired, seen, queued, events }
+        Self {
+            keeper,
+            rows: by_case,
+            changed: BTreeSet::new(),
+            early: HashMap::new(),
+            fired: HashMap::new(),
+            seen: Vec::new(),
+            queued: BTreeMap::new(),
+            late: Vec::new(),
+            cases: BTreeMap::new(),
+            events: Vec::new(),
+        }
     }
 
     /// With what was told before we heard of the clocks that wait for it.
     pub(crate) fn with_early(mut self, told: Vec<told::Model>) -> Self {
         self.early = told.into_iter().map(|told| ((told.case_id, told.template.clone()), told)).collect();
         self
+    }
+
+    /// Hears how a case is now: by that, figures are told apart.
+    pub(crate) fn case(&mut self, case: &CaseSnapshot) -> Result<(), Error> {
+        let id = case_id(case)?;
+        if self.cases.get(&id).is_none_or(|known| known.version < case.version) {
+            self.cases.insert(id, case.clone());
+        }
+        Ok(())
     }
 
     /// Does to a clock of a case what an event asks for.
@@ -101,8 +138,7 @@ impl<'a> Session<'a> {
         effect: &ClockEffect,
         at: Timestamp,
     ) -> Result<(), Error> {
-        let id: Uuid =
-            case.case_id.parse().map_err(|_| Error::Text(format!("`{}` is no case id", case.case_id)))?;
+        let id = case_id(case)?;
         let (event, kind) = match effect.operation() {
             Operation::Start => return self.start(id, case, effect, at),
             Operation::Pause => (ClockEvent::Paused { reason: effect.reason.clone() }, kinds::CLOCK_PAUSED),
@@ -227,6 +263,8 @@ impl<'a> Session<'a> {
             next_at: None,
             shard: timer::shard_of(id),
             tells: !case.historical,
+            warned: false,
+            ended_at: None,
         };
         let started = ClockEvent::Started { target, calendar, policy, not_after: planned(effect)? };
         match self.add(row, started, at, kinds::CLOCK_STARTED) {
@@ -296,6 +334,7 @@ impl<'a> Session<'a> {
         };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);
+        self.late.push(now.duration_since(from_db(mark_at)));
         self.keep(row.clone());
         if let Some(end) = row.run()?.follows(mark) {
             self.add(row, end, now, kinds::CLOCK_COMPLETED)?;
@@ -338,6 +377,8 @@ impl<'a> Session<'a> {
         row.due_at = to_db(standing.due_at);
         row.breached_at = standing.breach.map(|breach| to_db(breach.at));
         row.phase = phase(standing.phase).to_owned();
+        row.warned = warned(&run.ledger);
+        row.ended_at = run.ledger.last().filter(|_| !row.is_open()).map(|last| to_db(last.at));
         row.version = i64::try_from(run.ledger.len()).unwrap_or(i64::MAX);
         row.ledger = serde_json::to_value(&run.ledger)?;
         row.next_mark = standing.next.as_ref().map(|next| next.mark.to_string());
@@ -367,8 +408,26 @@ impl<'a> Session<'a> {
         elsewhere.for_each(|row| queue.clone_into(&mut row.queue));
     }
 
+    fn standing(&self, id: Uuid, case: CaseSnapshot) -> case::Standing {
+        let catalog = self.keeper.packages.of(&case.tenant);
+        let package = catalog.get(&case.package, &case.package_version);
+        // Of a package that is not here nobody can say that nothing is promised.
+        let promised = package.is_none_or(|package| package.promises_in(&case.state));
+        case::Standing { lives: self.lives(id), promised, case }
+    }
+
+    /// True when a case has a clock that does not end in silence: a promise, or a time at whose end the system acts.
+    fn lives(&self, case: Uuid) -> bool {
+        let mut open = self.rows.get(&case).into_iter().flatten().filter(|row| row.is_open());
+        open.any(|row| !row.is_window() || !row.on_breach.is_empty())
+    }
+
     /// Writes all that changed.
     pub(crate) async fn save(mut self, tx: &Transaction) -> Result<Vec<Changed>, Error> {
+        let cases = std::mem::take(&mut self.cases).into_iter();
+        let cases = cases.map(|(id, case)| (id, self.standing(id, case))).collect();
+        case::keep(tx, cases, self.keeper.clock.now()).await?;
+        self.keeper.lateness.note(&self.late);
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;
@@ -386,13 +445,16 @@ impl<'a> Session<'a> {
     }
 }
 
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Running => "running",
-        Phase::Paused => "paused",
-        Phase::Stopped => "stopped",
-        Phase::Cancelled => "cancelled",
-    }
+fn case_id(case: &CaseSnapshot) -> Result<Uuid, Error> {
+    case.case_id.parse().map_err(|_| Error::Text(format!("`{}` is no case id", case.case_id)))
+}
+
+/// True when a warning of the last target has fired.
+fn warned(ledger: &[Entry]) -> bool {
+    let promised =
+        |entry: &&Entry| matches!(entry.event, ClockEvent::Started { .. } | ClockEvent::Retargeted { .. });
+    let since = ledger.iter().rev().take_while(|entry| !promised(entry));
+    since.into_iter().any(|entry| matches!(entry.event, ClockEvent::MarkFired { mark: Mark::Share(_) }))
 }
 
 fn importance(case: &CaseSnapshot) -> Importance {
@@ -411,62 +473,4 @@ fn planned(effect: &ClockEffect) -> Result<Option<Date>, Error> {
     let written = Some(effect.not_after.as_str()).filter(|written| !written.is_empty());
     let date = written.map(str::parse).transpose();
     date.map_err(|error: jiff::Error| Error::Text(format!("`{}` is no date: {error}", effect.not_after)))
-}
-
-/// A clock for others.
-pub(crate) fn state(row: &clock::Model) -> Result<ClockState, Error> {
-    Ok(told(row, serde_json::from_value(row.ledger.clone())?))
-}
-
-/// A clock for others, with its ledger.
-fn told(row: &clock::Model, ledger: Vec<Entry>) -> ClockState {
-    let mut state = ClockState {
-        case_id: row.case_id.to_string(),
-        tenant: row.tenant.clone(),
-        clock: row.clock.clone(),
-        run: row.run.unsigned_abs(),
-        kind: row.kind.clone(),
-        phase: row.phase.clone(),
-        due_at: Some(time::to_proto(from_db(row.due_at))),
-        breached_at: row.breached_at.map(|at| time::to_proto(from_db(at))),
-        version: row.version.unsigned_abs(),
-        ..ClockState::default()
-    };
-    for entry in ledger {
-        match entry.event {
-            ClockEvent::Started { target, calendar, .. } => {
-                state.started_at = Some(time::to_proto(entry.at));
-                state.target = target.to_string();
-                state.target_number = 1;
-                (state.calendar, state.calendar_version) = (calendar.name, calendar.version);
-            }
-            ClockEvent::Retargeted { target, .. } => {
-                state.target = target.to_string();
-                state.target_number += 1;
-            }
-            ClockEvent::CalendarChanged { calendar } => {
-                (state.calendar, state.calendar_version) = (calendar.name, calendar.version);
-            }
-            ClockEvent::Stopped { .. } => state.stopped_at = Some(time::to_proto(entry.at)),
-            ClockEvent::Paused { .. }
-            | ClockEvent::Resumed
-            | ClockEvent::PauseEntered { .. }
-            | ClockEvent::Extended { .. }
-            | ClockEvent::MarkFired { .. }
-            | ClockEvent::Cancelled { .. } => {}
-        }
-    }
-    state
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_that_count_are_open_for_all_services() {
-        let phases = [Phase::Running, Phase::Paused, Phase::Stopped, Phase::Cancelled];
-        let is_open = |of| ClockState { phase: phase(of).to_owned(), ..ClockState::default() }.is_open();
-        assert_eq!(phases.map(is_open), [true, true, false, false]);
-    }
 }

@@ -4,12 +4,14 @@ mod alarm;
 mod evidence;
 mod keeper;
 mod promises;
+mod state;
 mod told;
 
 pub(crate) use alarm::{Alarm, LOOK, NEAR};
 pub(crate) use evidence::{Handed, bursts};
-pub(crate) use keeper::{Changed, Keeper, Session, state};
+pub(crate) use keeper::{Changed, Keeper, Session};
 pub(crate) use promises::{Compiled, ENTITIES, Promises, Registered};
+pub(crate) use state::state;
 
 /// Why a clock was not changed.
 #[derive(Debug, thiserror::Error)]

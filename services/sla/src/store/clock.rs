@@ -53,6 +53,10 @@ pub struct Model {
     pub shard: i16,
     /// False for cases that were handled elsewhere before: nobody is told.
     pub tells: bool,
+    /// True when a warning of its target has fired.
+    pub warned: bool,
+    /// When it was stopped or cancelled.
+    pub ended_at: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,8 +1,10 @@
 //! The tables of sla.
 
+pub(crate) mod case;
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod evidence;
+pub(crate) mod figures;
 pub(crate) mod handover;
 mod list;
 pub(crate) mod timer;
@@ -71,6 +73,38 @@ impl MigratorTrait for Migrator {
             postgres: &[],
         }));
         migrations.push(masar_packages::migration());
+        migrations.extend(for_figures());
         migrations
     }
+}
+
+/// What figures are counted by.
+fn for_figures() -> [Box<dyn MigrationTrait>; 2] {
+    [
+        // The release before writes clocks without these: they count from their next entry on.
+        Box::new(AddColumns {
+            name: "m0006_figures",
+            table: "clocks",
+            columns: || {
+                use clock::Column;
+                vec![
+                    ColumnDef::new(Column::Warned).boolean().not_null().default(false).to_owned(),
+                    ColumnDef::new(Column::EndedAt).timestamp_with_time_zone().to_owned(),
+                ]
+            },
+            then: &[],
+        }),
+        Box::new(CreateTables {
+            name: "m0007_cases",
+            tables: |schema| vec![schema.create_table_from_entity(case::Entity)],
+            indexes: &[
+                "CREATE INDEX cases_without_clock ON cases (tenant, id) WHERE without_clock_since IS NOT NULL",
+                "CREATE INDEX clocks_ended ON clocks (tenant, ended_at) WHERE phase = 'stopped' AND kind <> 'window' AND tells",
+            ],
+            // Answers without the rows, which are wide; SQLite would not take it.
+            postgres: &[
+                "CREATE INDEX clocks_standing ON clocks (tenant, case_id, clock, importance, warned, breached_at) WHERE phase IN ('running', 'paused') AND kind <> 'window' AND tells",
+            ],
+        }),
+    ]
 }

@@ -170,6 +170,8 @@ mod tests {
             next_at: next_at.map(to_db),
             shard: shard_of(case_id),
             tells: true,
+            warned: false,
+            ended_at: None,
         }
     }
 

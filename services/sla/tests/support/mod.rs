@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use uuid::Uuid;
 
-const TENANT: &str = "DEMO-MUN";
+pub(crate) const TENANT: &str = "DEMO-MUN";
 /// The department that has the case.
 pub(crate) const DEPARTMENT: &str = "MUN-ROADS";
 
@@ -140,13 +140,24 @@ impl Bench {
             department: DEPARTMENT.to_owned(),
             ..CaseSnapshot::default()
         };
+        self.hears(&case, vec![clock], when).await
+    }
+
+    /// A case is as it says, and asks for something to happen to its clocks.
+    pub(crate) async fn hears(
+        &self,
+        case: &CaseSnapshot,
+        clocks: Vec<ClockEffect>,
+        when: &str,
+    ) -> Result<()> {
+        let effect = |clock| Effect { effect: Some(effect::Effect::Clock(clock)) };
         let changed = CaseChanged {
-            case: Some(case),
+            case: Some(case.clone()),
             at: Some(time::to_proto(at(when))),
-            effects: vec![Effect { effect: Some(effect::Effect::Clock(clock)) }],
+            effects: clocks.into_iter().map(effect).collect(),
             ..CaseChanged::default()
         };
-        self.publish("cases", kinds::CASE_CHANGED, &self.case, &changed).await
+        self.publish("cases", kinds::CASE_CHANGED, &case.case_id, &changed).await
     }
 
     /// A message that the case asked for was delivered, or had nobody to reach.
