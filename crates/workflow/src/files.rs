@@ -10,6 +10,8 @@ use crate::{Code, Error, Finding, Package, Scenarios, Source};
 /// The texts of a package by their paths within its folder, such as `forms/answer.json`.
 pub type Files = BTreeMap<String, String>;
 
+/// How arrivals and staff are played against the package.
+const SIMULATION: &str = "simulation.yaml";
 const FORMS: &str = "forms";
 const TABLES: &str = "tables";
 const SCENARIOS: &str = "scenarios";
@@ -27,6 +29,10 @@ pub fn files(folder: &Path) -> Result<Files, Error> {
     };
     let text = |path: &Path| fs::read_to_string(path).map_err(|error| cannot(path, &error));
     let mut files = Files::from([(WORKFLOW.to_owned(), text(&folder.join(WORKFLOW))?)]);
+    let simulation = folder.join(SIMULATION);
+    if simulation.is_file() {
+        files.insert(SIMULATION.to_owned(), text(&simulation)?);
+    }
     for (part, end) in FOLDERS {
         let folder = folder.join(part);
         // A package may have no table; and without scenarios it is none that is tried, and one all the same.
@@ -70,8 +76,8 @@ impl Source {
             } else if let Some(name) = within(path, TABLES) {
                 let name = name.strip_suffix(".csv").unwrap_or(name);
                 source.tables.insert(name.to_owned(), text.clone());
-            } else if within(path, SCENARIOS).is_none() {
-                let expected = "is none of a package: those are workflow.yaml, forms/*.json, tables/*.csv and scenarios/*.yaml";
+            } else if path != SIMULATION && within(path, SCENARIOS).is_none() {
+                let expected = "is none of a package: those are workflow.yaml, forms/*.json, tables/*.csv, scenarios/*.yaml and simulation.yaml";
                 findings.push(folder_finding(path, format!("`{path}` {expected}")));
             }
         }

@@ -23,10 +23,13 @@ fn action(version: &str) -> Package {
 
 #[test]
 fn a_folder_and_what_is_shipped_of_it_are_the_same_texts() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows/improvement-action");
-    let read = files(&folder).unwrap();
-    assert_eq!(Some(&read), shipped_files("improvement-action").as_ref());
-    assert!(read.len() > 5 && !scenarios(&read).is_empty(), "{:?}", read.keys());
+    for package in ["improvement-action", "complaint"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows").join(package);
+        let read = files(&folder).unwrap();
+        assert_eq!(Some(&read), shipped_files(package).as_ref());
+        assert!(read.len() > 5 && !scenarios(&read).is_empty(), "{:?}", read.keys());
+        assert!(Package::of(&read).is_ok(), "{package}");
+    }
     assert!(shipped_files("riddle").is_none());
 }
 
