@@ -17,10 +17,12 @@ const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/comp
 
 /// A copy of the package of complaints, with another text in place of one.
 fn draft(folder: &Path, changes: &[(&str, &str)]) -> Result<()> {
-    std::fs::create_dir_all(folder.join("forms"))?;
-    for form in std::fs::read_dir(format!("{SHIPPED}/forms"))? {
-        let form = form?;
-        std::fs::copy(form.path(), folder.join("forms").join(form.file_name()))?;
+    for part in ["forms", "tables"] {
+        std::fs::create_dir_all(folder.join(part))?;
+        for file in std::fs::read_dir(format!("{SHIPPED}/{part}"))? {
+            let file = file?;
+            std::fs::copy(file.path(), folder.join(part).join(file.file_name()))?;
+        }
     }
     let mut text = std::fs::read_to_string(format!("{SHIPPED}/workflow.yaml"))?;
     for (old, new) in [("version: 1.0.0", "version: 1.9.0")].iter().chain(changes) {
