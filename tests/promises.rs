@@ -202,8 +202,13 @@ async fn calendars_and_targets_are_open_to_all_who_work_with_them() -> Result<()
             assert!(calendar.yaml.contains(&format!("name: {}", calendar.name)), "{}", calendar.yaml);
         }
 
-        let request = ListPoliciesRequest { case_type: "complaint".to_owned() };
-        let policies = sla.list_policies(request).await?.into_inner().policies;
+        // sla hears of agreements by the bus.
+        let policies = eventually("the agreement", async || {
+            let request = ListPoliciesRequest { case_type: "complaint".to_owned() };
+            let policies = sla.clone().list_policies(request).await?.into_inner().policies;
+            Ok(Some(policies).filter(|all| all.iter().any(|policy| policy.source == "LAB-SLA-01")))
+        })
+        .await?;
         assert_eq!(
             targets(&policies, "response", "package"),
             [("high", "5 business_days"), ("low", "15 business_days"), ("medium", "10 business_days")]
