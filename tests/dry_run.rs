@@ -7,11 +7,10 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
-use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_runtime::Clock;
 use masar_testkit::on_each_database;
 use serde_json::{Value, json};
-use support::{Platform, act, case, complaint, eventually};
+use support::{Platform, act, queued};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/complaint");
 
@@ -48,19 +47,9 @@ async fn dry_run(platform: &Platform, folder: &Path, more: &[&str]) -> Result<Va
 async fn platform(url: String) -> Result<(Platform, String)> {
     let (clock, hand) = Clock::manual("2026-11-15T08:42:00+03:00".parse()?);
     let platform = Platform::start(url, clock).await?;
-    let mut intake = IntakeServiceClient::new(platform.call_centre("DEMO-TRF").await?);
     let form = json!({"channel": "email", "language": "en", "service": "TRF-S01", "subject": "Late", "description": "Late"});
-    let mut references = Vec::new();
-    for key in ["D-1", "D-2"] {
-        references.push(intake.submit_case(complaint(key, &form)).await?.into_inner().reference);
-    }
+    let mut references = queued(&platform, &form, &["D-1", "D-2"]).await?;
     let triage = CaseServiceClient::new(platform.person("trf-triage-1").await?);
-    for reference in &references {
-        eventually("a queue", async || {
-            Ok(case(&triage, reference).await?.filter(|case| !case.queue.is_empty()))
-        })
-        .await?;
-    }
     let assessed = json!({"kind": "complaint", "area": "time", "category": "time.delay", "importance": "medium",
         "department": "TRF-LICENCE"});
     act(&triage, &references[0], "start_triage", None).await?;

@@ -9,11 +9,10 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result, ensure};
 use masar_eventlog::{Log, keys};
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
-use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_runtime::Clock;
 use masar_testkit::on_each_database;
 use serde_json::{Value, json};
-use support::{Platform, act, case, complaint, eventually};
+use support::{Platform, act, queued};
 
 fn masar(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_masar"));
@@ -81,20 +80,10 @@ fn a_log_becomes_a_draft_that_is_sound_and_can_be_played() -> Result<()> {
 async fn platform(url: String) -> Result<(Platform, String)> {
     let (clock, _hand) = Clock::manual("2026-11-15T08:42:00+03:00".parse()?);
     let platform = Platform::start(url, clock).await?;
-    let mut intake = IntakeServiceClient::new(platform.call_centre("DEMO-TRF").await?);
     let form = json!({"channel": "email", "language": "en", "service": "TRF-S01", "subject": "Secret words",
         "description": "Nobody else may read this"});
-    let mut references = Vec::new();
-    for key in ["L-1", "L-2"] {
-        references.push(intake.submit_case(complaint(key, &form)).await?.into_inner().reference);
-    }
+    let mut references = queued(&platform, &form, &["L-1", "L-2"]).await?;
     let triage = CaseServiceClient::new(platform.person("trf-triage-1").await?);
-    for reference in &references {
-        eventually("a queue", async || {
-            Ok(case(&triage, reference).await?.filter(|case| !case.queue.is_empty()))
-        })
-        .await?;
-    }
     act(&triage, &references[0], "start_triage", None).await?;
     Ok((platform, references.swap_remove(0)))
 }

@@ -18,6 +18,7 @@ use masar_bus::Transport;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::cases::v1::{Case, GetCaseRequest, TransitionRequest};
 use masar_proto::intake::v1::SubmitCaseRequest;
+use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::json;
 use masar_runtime::auth::mint;
 use masar_runtime::config::Settings;
@@ -153,6 +154,23 @@ pub(crate) fn complaint(external_ref: &str, form: &Value) -> SubmitCaseRequest {
 pub(crate) async fn case(client: &CaseServiceClient<Asking>, key: &str) -> Result<Option<Case>> {
     let request = GetCaseRequest { case: key.to_owned(), at_least_version: 0 };
     Ok(Some(client.clone().get_case(request).await?.into_inner()))
+}
+
+/// Submits complaints to the traffic department, and waits until each has come to its queue; their references.
+pub(crate) async fn queued(platform: &Platform, form: &Value, keys: &[&str]) -> Result<Vec<String>> {
+    let mut intake = IntakeServiceClient::new(platform.call_centre("DEMO-TRF").await?);
+    let triage = CaseServiceClient::new(platform.person("trf-triage-1").await?);
+    let mut references = Vec::new();
+    for key in keys {
+        references.push(intake.submit_case(complaint(key, form)).await?.into_inner().reference);
+    }
+    for reference in &references {
+        eventually("a queue", async || {
+            Ok(case(&triage, reference).await?.filter(|case| !case.queue.is_empty()))
+        })
+        .await?;
+    }
+    Ok(references)
 }
 
 /// Does an action on a case.
