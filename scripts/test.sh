@@ -29,7 +29,7 @@ fi
 
 # nextest where it is installed: one process per test, and a summary at the end.
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --locked
+  cargo nextest run --workspace --locked --no-fail-fast
 else
-  cargo test --workspace --locked
+  cargo test --workspace --locked --no-fail-fast
 fi

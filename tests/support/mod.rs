@@ -214,7 +214,8 @@ const MOST: Duration = Duration::from_secs(60);
 /// How often is asked whether something has happened: not so often that the asking holds it up.
 const PACE: Duration = Duration::from_millis(10);
 
-/// Asks again until the answer is there: the services speak through the bus, which takes its moment.
+/// Asks again until the answer is there: the services speak through the bus, which takes its moment. A service that
+/// has not heard of a case yet says that it does not know it.
 pub(crate) async fn eventually<T, F>(what: &str, ask: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
@@ -223,10 +224,17 @@ where
         let mut pace = tokio::time::interval(PACE);
         loop {
             pace.tick().await;
-            if let Some(answer) = ask().await? {
-                return Ok(answer);
+            match ask().await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(error) if unheard_of(&error) => {}
+                Err(error) => return Err(error),
             }
         }
     };
     tokio::time::timeout(MOST, until_there).await.with_context(|| format!("never: {what}"))?
+}
+
+fn unheard_of(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<tonic::Status>().is_some_and(|status| status.code() == tonic::Code::NotFound)
 }
