@@ -143,3 +143,44 @@ fn what_is_no_whole_day_is_said_and_left_out() -> Result<()> {
     assert!(holidays.contains(&added), "{holidays:?}");
     Ok(())
 }
+
+#[test]
+fn what_was_tentative_is_confirmed_as_it_stands_or_on_the_days_that_were_announced() -> Result<()> {
+    let eid = |announced: &[&str]| -> Result<Value> {
+        let confirmed =
+            answered(&[&["confirm", "qa-gov-default", "--on", "2027-03-08"], announced].concat())?;
+        assert_eq!(confirmed["calendar"]["version"], 2);
+        let holidays = confirmed["calendar"]["holidays"].as_array().context("holidays")?;
+        let tentative = holidays.iter().filter(|holiday| holiday["tentative"] == true).count();
+        assert_eq!(tentative, 5, "all others stay tentative");
+        let year = |holiday: &&Value| {
+            holiday["when"]["dates"]["from"].as_str().is_some_and(|from| from.starts_with("2027-03"))
+        };
+        Ok(holidays.iter().find(year).context("the Eid")?["when"]["dates"].clone())
+    };
+    assert_eq!(eid(&[])?, json!({"from": "2027-03-07", "to": "2027-03-12"}));
+    let announced = ["--from", "2027-03-08", "--to", "2027-03-13"];
+    assert_eq!(eid(&announced)?, json!({"from": "2027-03-08", "to": "2027-03-13"}));
+    // The answer is a calendar file: it can be looked at, confirmed further, and published.
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("next.yaml");
+    let output = Command::new(env!("CARGO_BIN_EXE_masar"))
+        .args(["calendar", "confirm", "qa-gov-default", "--on", "2027-03-08"])
+        .args(announced)
+        .output()?;
+    fs::write(&file, output.stdout)?;
+    let file = file.to_str().context("a path")?;
+    answered(&["check", file])?;
+    let further =
+        answered(&["confirm", file, "--on", "2027-02-10", "--from", "2027-02-08", "--to", "2027-03-07"])?;
+    assert_eq!(further["calendar"]["version"], 3);
+    for (wrong, says) in [
+        (vec!["--on", "2027-12-18"], "nothing on 2027-12-18 is tentative"),
+        (vec!["--on", "2027-03-08", "--from", "2027-03-13", "--to", "2027-03-08"], "exchange them"),
+    ] {
+        let refused = calendar(&[vec!["confirm", "qa-gov-default"], wrong].concat())?;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(says), "{said}");
+    }
+    Ok(())
+}

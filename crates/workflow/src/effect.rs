@@ -108,6 +108,9 @@ pub enum ClockOperation {
         reason: String,
         /// Who granted it.
         granted_by: String,
+        /// The template of the message by which the customer must be told before.
+        #[serde(default)]
+        told: Option<String>,
     },
     /// What was promised was done.
     Stop,
@@ -134,7 +137,7 @@ impl ClockOperation {
             Self::Retarget { target, not_after, cause, .. } => {
                 Event::Retargeted { target: *target, not_after: *not_after, cause: cause.clone() }
             }
-            Self::Extend { by, reason, granted_by } => {
+            Self::Extend { by, reason, granted_by, .. } => {
                 Event::Extended { by: *by, reason: reason.clone(), granted_by: granted_by.clone() }
             }
             Self::Stop => Event::Stopped { reason: None },
@@ -220,6 +223,7 @@ impl Package {
                 by: Target::business_days(u32::try_from(days).ok()?),
                 reason: event.reason.clone().unwrap_or_default(),
                 granted_by: event.actor.clone(),
+                told: extension.told.clone(),
             });
         }
         let stood = before.is_some_and(|before| rule.pause.contains(&before.state));

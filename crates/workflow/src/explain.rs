@@ -188,6 +188,18 @@ impl Teller<'_> {
             let states = self.list(rule.pause.iter().map(|state| self.name_of_state(state)));
             text += &format!(" {} {states}.", self.say("تتوقف في", "Stands still in"));
         }
+        if let Some(extension) = &rule.extend {
+            text += &format!(
+                " {} {}",
+                self.say("تمدد بـ", "Extended by"),
+                self.name_of_action(&extension.action)
+            );
+            if extension.told.is_some() {
+                text += self
+                    .say("، متى أبلغ المتعامل قبل موعدها", ", once the customer was told before it is due");
+            }
+            text.push('.');
+        }
         if let Some(action) = &rule.on_breach {
             let action = self.name_of_action(action);
             text += &format!(

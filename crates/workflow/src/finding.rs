@@ -106,6 +106,8 @@ codes! {
         Warning = "WARNING",
         /// What can be done only for a time names a promise.
         Window = "WINDOW",
+        /// More time depends on a message that nobody sends.
+        ExtensionUntold = "EXTENSION_UNTOLD",
         /// The system shall do what is not its to do.
         SystemAction = "SYSTEM_ACTION",
         /// What the system tries when a child changes asks nothing about children.

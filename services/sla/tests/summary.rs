@@ -241,3 +241,18 @@ async fn every_mark_that_is_to_come_is_told_with_its_time() -> Result<()> {
     })
     .await
 }
+
+/// A case that is handed in late is late from the start: that is said at once, and no timer was late.
+#[tokio::test]
+async fn a_mark_that_had_passed_when_its_clock_was_armed_is_not_late() -> Result<()> {
+    on_each_database(async |url| {
+        let bench = Bench::start(url).await?;
+        bench.hears(&case("ROADS"), vec![response()], "05:00").await?;
+        until(&bench, [1, 0, 1, 0, 0]).await?;
+        let timers = summary(&bench, &[]).await?.timers.context("no timers")?;
+        assert!(timers.fired > 0, "nothing fired");
+        assert_eq!((timers.p99_seconds, timers.waiting_seconds), (0.0, 0.0));
+        Ok(())
+    })
+    .await
+}

@@ -2,10 +2,12 @@
 
 mod support;
 
-use anyhow::Result;
-use jiff::SignedDuration;
+use anyhow::{Context, Result};
+use jiff::{SignedDuration, Timestamp};
 use masar_proto::common::v1::Importance;
 use masar_proto::events::v1::ClockEffect;
+use masar_proto::events::v1::clock_effect::Operation;
+use masar_proto::time;
 use masar_testkit::{count, on_each_database};
 use support::{Bench, at, new_case, start};
 
@@ -103,6 +105,56 @@ async fn a_message_waits_for_its_clock_no_longer_than_the_bus_remembers() -> Res
         starts(&bench, "07:00").await?;
         let phase = bench.clocks().await?.pop().and_then(|clock| clock.state).map(|state| state.phase);
         assert_eq!(phase.as_deref(), Some("running"));
+        Ok(())
+    })
+    .await
+}
+
+/// More time is granted to the clock `response`, for which the customer must be told by `extended`.
+async fn extends(bench: &Bench, when: &str) -> Result<()> {
+    let mut clock = ClockEffect {
+        clock: "response".to_owned(),
+        target: "10 minutes".to_owned(),
+        reason: "three bodies must answer".to_owned(),
+        granted_by: "director".to_owned(),
+        messages: vec!["extended".to_owned()],
+        ..ClockEffect::default()
+    };
+    clock.set_operation(Operation::Extend);
+    bench.asks(clock, Importance::Medium, when).await
+}
+
+/// When the clock is due, and the last sentence about it.
+async fn due(bench: &Bench) -> Result<(Option<Timestamp>, String)> {
+    let clock = bench.clocks().await?.pop().context("a clock")?;
+    let sentence = clock.explanation.last().map(|sentence| sentence.en.clone()).unwrap_or_default();
+    Ok((time::from_proto(clock.state.unwrap_or_default().due_at.as_ref()), sentence))
+}
+
+/// More time holds once the customer was told before the due time, and otherwise not (T9).
+#[tokio::test]
+async fn an_extension_holds_when_the_customer_was_told_in_time() -> Result<()> {
+    on_each_database(async |url| {
+        let mut bench = Bench::start(url).await?;
+        for (told, holds_until) in [("07:10", "07:25"), ("07:16", "07:15")] {
+            bench.asks(start("response", "sla"), Importance::Medium, "07:00").await?;
+            extends(&bench, "07:05").await?;
+            // One that was sent before the grant says nothing of it.
+            bench.told("extended", ("07:01", "07:06"), "").await?;
+            let (due_at, sentence) = due(&bench).await?;
+            assert_eq!(due_at, Some(at("07:15")));
+            assert!(sentence.contains("holds once the customer has been told"), "{sentence}");
+            bench.told("extended", ("07:05", told), "").await?;
+            let (due_at, sentence) = due(&bench).await?;
+            assert_eq!(due_at, Some(at(holds_until)), "told at {told}");
+            assert!(!sentence.contains("holds once"), "{sentence}");
+            bench.case = new_case();
+        }
+        // The message may be heard of before the grant.
+        bench.asks(start("response", "sla"), Importance::Medium, "07:00").await?;
+        bench.told("extended", ("07:05", "07:06"), "the customer left no address").await?;
+        extends(&bench, "07:05").await?;
+        assert_eq!(due(&bench).await?.0, Some(at("07:25")));
         Ok(())
     })
     .await

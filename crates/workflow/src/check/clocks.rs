@@ -9,7 +9,8 @@ use super::paths::{closure, forward};
 use super::sentence;
 use crate::decide::OPEN;
 use crate::finding::Found;
-use crate::{ClockKind, ClockRule, Code, Definition, Moments, SYSTEM, Transition};
+use crate::ladder::CUSTOMER;
+use crate::{ClockKind, ClockRule, Code, Definition, Moments, SYSTEM, Task, Transition};
 
 /// Roles of people outside of the entity.
 const OUTSIDE: [&str; 2] = ["customer", "partner"];
@@ -34,6 +35,7 @@ pub(super) fn check(definition: &Definition, found: &Found) {
         }
         pauses(definition, code, clock, found);
         acts(definition, &actions, code, clock, found);
+        extension(definition, code, clock, found);
     }
     windows(definition, found);
 }
@@ -131,6 +133,21 @@ fn acts(definition: &Definition, actions: &BTreeSet<&str>, code: &str, clock: &C
             );
             found.add(Code::SystemAction, &path, message);
         }
+    }
+}
+
+/// An extension that holds once the customer was told can hold: whoever grants it tells them (T9).
+fn extension(definition: &Definition, code: &str, clock: &ClockRule, found: &Found) {
+    let Some(extension) = &clock.extend else { return };
+    let Some(told) = &extension.told else { return };
+    let tells = |task: &Task| matches!(task, Task::Notify { template, to } if template == told && to.iter().any(|word| word == CUSTOMER));
+    let mut granting = definition.transitions.iter().filter(|way| way.action == extension.action);
+    if !granting.all(|way| way.effects.iter().any(tells)) {
+        let message = format!(
+            "the clock `{code}` is extended once `{told}` has reached the customer, and `{}` does not send it to them",
+            extension.action
+        );
+        found.add(Code::ExtensionUntold, &format!("clocks/{code}/extend/told"), message);
     }
 }
 

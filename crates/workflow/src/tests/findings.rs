@@ -102,6 +102,12 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
     ),
     (Code::Warning, "warn: [75%]", "warn: [breach]", "warn: [breach]"),
     (Code::Window, "action: finish,", "action: finish, within: answer,", "answer, from"),
+    (
+        Code::ExtensionUntold,
+        "warn: [75%]",
+        "warn: [75%], extend: {action: hold, days: text, told: told}",
+        "told}, label: {ar",
+    ),
     (Code::SystemAction, "on_child: []", "on_child: [hold]", "hold"),
     (
         Code::SystemAction,

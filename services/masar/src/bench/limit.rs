@@ -30,7 +30,7 @@ pub(super) async fn of(bench: Bench, ground: &Ground, span: Span) -> Result<Opti
         (Bench::Queue, _) => None,
         (Bench::Pipeline, Some(amqp)) => Some(pipe::measure(&store, amqp, span).await?),
         (Bench::Intake | Bench::Import | Bench::Pipeline, _) => Some(accepting(&store, span).await?.achieved),
-        (Bench::Transitions | Bench::Timers, _) => Some(changing(&store, &url, span).await?),
+        (Bench::Transitions | Bench::Timers | Bench::Clocks, _) => Some(changing(&store, &url, span).await?),
     };
     store::close(store).await?;
     Ok(limit)

@@ -2,6 +2,7 @@
 //! the same run. What counts is the share of the limit: absolute figures differ from machine to machine and day to day.
 
 mod bulk;
+mod clocks;
 mod desk;
 mod house;
 mod import;
@@ -10,6 +11,7 @@ mod limit;
 mod load;
 mod pipeline;
 mod queue;
+mod replica;
 mod report;
 mod sample;
 mod search;
@@ -42,6 +44,8 @@ pub(crate) enum Bench {
     Transitions,
     /// Clocks that are due at one moment, and at a steady rate.
     Timers,
+    /// Clocks that are armed, paused, resumed and fired by sla alone, with many others open, and a calendar that moves them.
+    Clocks,
     /// A page of a queue with many tasks, and the next one claimed.
     Queue,
 }
@@ -74,16 +78,21 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     report.note("mode", ground.mode());
     let limit = limit::of(plan.bench, &ground, pace.span()).await?;
     report.note("limit_per_second", limit.map(report::whole));
+    let database = ground.database();
+    if plan.bench == Bench::Clocks {
+        // They are asked of one service, within this process.
+        return clocks::run(&database, pace, (plan.clocks, plan.open), report).await;
+    }
     let house = House::start(&ground, plan.bench.only()).await?;
     match plan.bench {
         Bench::Intake => intake::run(&house, pace, report).await,
         Bench::Import => import::run(&house, pace, report).await,
         Bench::Pipeline => pipeline::run(&house, pace, report).await,
         Bench::Transitions => transitions::run(&house, pace, report).await,
-        Bench::Timers => {
-            timers::run(&house, &ground.database(), pace, (plan.clocks, plan.open), report).await
+        Bench::Timers | Bench::Clocks => {
+            timers::run(&house, &database, pace, (plan.clocks, plan.open), report).await
         }
-        Bench::Queue => queue::run(&house, &ground.database(), pace, plan.cases, report).await,
+        Bench::Queue => queue::run(&house, &database, pace, plan.cases, report).await,
     }?;
     house.stop().await
 }

@@ -68,11 +68,21 @@ impl Report {
 
     /// A rate, and its share of the limit.
     pub(super) fn rate(&mut self, prefix: &str, measured: &Measured) {
+        let name = if prefix.is_empty() { "rate_" } else { prefix };
+        self.share(name, prefix, measured.achieved);
+    }
+
+    /// So many of what is named in a second, and their share of the limit.
+    pub(super) fn per_second(&mut self, what: &str, rate: f64) {
+        let prefix = format!("{what}_");
+        Self::say(&format!("{what:<20} {}/s", whole(rate)));
+        self.share(&prefix, &prefix, rate);
+    }
+
+    fn share(&mut self, name: &str, prefix: &str, rate: f64) {
         let limit = self.summary.get("limit_per_second").and_then(Value::as_f64);
-        let ratio = limit.map(|limit| (measured.achieved / limit * 1e3).round() / 1e3);
-        let name =
-            if prefix.is_empty() { "rate_per_second".to_owned() } else { format!("{prefix}per_second") };
-        self.note(&name, whole(measured.achieved));
+        let ratio = limit.map(|limit| (rate / limit * 1e3).round() / 1e3);
+        self.note(&format!("{name}per_second"), whole(rate));
         self.note(&format!("{prefix}ratio"), json!(ratio));
     }
 

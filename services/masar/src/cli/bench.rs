@@ -24,10 +24,10 @@ pub(crate) struct Arguments {
     /// Tasks that wait in the queue (`queue`).
     #[arg(long, default_value_t = 10_000)]
     cases: u32,
-    /// Clocks that are due at one moment (`timers`).
+    /// Clocks that are due at one moment (`timers`, `clocks`).
     #[arg(long, default_value_t = 4_000)]
     clocks: u32,
-    /// Other clocks that are open meanwhile, and due on another day (`timers`).
+    /// Other clocks that are open meanwhile, and due on another day (`timers`, `clocks`).
     #[arg(long, default_value_t = 0)]
     open: u32,
 }

@@ -13,7 +13,7 @@ use masar_worktime::Target;
 use tonic::Status;
 
 use super::{encode, entries};
-use crate::app::{Compiled, Promises};
+use crate::app::{Compiled, Extension, Promises};
 use crate::store::clock::Model;
 use crate::store::evidence;
 
@@ -32,7 +32,9 @@ impl Whole<'_> {
         let clock = self.folded(&run)?;
         let used = clock.used_by(self.now, self.calendars).map_err(unreadable)?;
         let named = |code: &str| self.named(row, code);
-        let sentences = explain(&run.ledger, self.now, self.calendars, &named).map_err(unreadable)?;
+        let mut sentences = explain(&run.ledger, self.now, self.calendars, &named).map_err(unreadable)?;
+        let waits = Extension::of(row).map_err(|error| refuse::internal(&error))?;
+        sentences.extend(waits.filter(|_| row.is_open()).map(|extension| extension.sentence()));
         Ok(api::Clock {
             ledger: self.ledger(row)?,
             ahead: self.ahead(row, &run, &clock)?,

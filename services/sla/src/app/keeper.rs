@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::state::{phase, told};
 use super::{Alarm, Error, Promises};
 use crate::figures::{self, Lateness};
+use crate::metrics;
 use crate::store::{case, clock, evidence, timer, told};
 
 /// Watchers that fall further behind miss some.
@@ -144,13 +145,7 @@ impl<'a> Session<'a> {
             Operation::Pause => (ClockEvent::Paused { reason: effect.reason.clone() }, kinds::CLOCK_PAUSED),
             Operation::Resume => (ClockEvent::Resumed, kinds::CLOCK_RESUMED),
             Operation::Retarget => return self.retarget(id, case, effect, at),
-            Operation::Extend => {
-                let (by, reason) = (target(&effect.target)?, effect.reason.clone());
-                (
-                    ClockEvent::Extended { by, reason, granted_by: effect.granted_by.clone() },
-                    kinds::CLOCK_EXTENDED,
-                )
-            }
+            Operation::Extend => return self.extend(id, effect, at),
             Operation::Stop => (ClockEvent::Stopped { reason: None }, kinds::CLOCK_COMPLETED),
             Operation::Cancel => {
                 (ClockEvent::Cancelled { reason: effect.reason.clone() }, kinds::CLOCK_CANCELLED)
@@ -160,14 +155,10 @@ impl<'a> Session<'a> {
             }
         };
         let Some(row) = self.open_run(id, &effect.clock).cloned() else { return Ok(()) };
-        match self.add(row, event, at, kind) {
-            // A grant that comes too late is no failure of the bus: the promise stands as it was (T9).
-            Err(Error::Clock { clock, error }) if effect.operation() == Operation::Extend => {
-                tracing::warn!(clock, case = %id, %error, "an extension was not granted");
-                Ok(())
-            }
-            Ok(()) if effect.operation() == Operation::Pause => self.notice_open(case, id, &effect.clock),
-            result => result,
+        self.add(row, event, at, kind)?;
+        match effect.operation() {
+            Operation::Pause => self.notice_open(case, id, &effect.clock),
+            _ => Ok(()),
         }
     }
 
@@ -181,7 +172,7 @@ impl<'a> Session<'a> {
 
     /// The run of a clock that is under way. There is none of one that never started: no target, no calendar, or handled
     /// elsewhere before.
-    fn open_run(&mut self, case: Uuid, clock: &str) -> Option<&mut clock::Model> {
+    pub(super) fn open_run(&mut self, case: Uuid, clock: &str) -> Option<&mut clock::Model> {
         let mut runs = self.rows.get_mut(&case)?.iter_mut();
         runs.rfind(|row| row.clock == clock && row.is_open())
     }
@@ -265,6 +256,8 @@ impl<'a> Session<'a> {
             tells: !case.historical,
             warned: false,
             ended_at: None,
+            armed_at: None,
+            extension: None,
         };
         let started = ClockEvent::Started { target, calendar, policy, not_after: planned(effect)? };
         match self.add(row, started, at, kinds::CLOCK_STARTED) {
@@ -311,6 +304,9 @@ impl<'a> Session<'a> {
     /// A mark has come: says so in the ledger and to all who listen.
     pub(crate) fn fire(&mut self, row: clock::Model, now: Timestamp) -> Result<(), Error> {
         let Some((mark, mark_at)) = row.next_mark.as_ref().zip(row.next_at) else { return Ok(()) };
+        // A mark that had passed when the clock was armed, as of a case that was handed in late, could not fire before.
+        let came_at = from_db(row.armed_at.map_or(mark_at, |armed_at| armed_at.max(mark_at)));
+        self.late.push(now.duration_since(came_at).max(SignedDuration::ZERO));
         let mark: Mark = mark.parse().map_err(|error: masar_clock::Error| Error::Text(error.to_string()))?;
         let on_breach = if mark == Mark::Breach { row.on_breach.clone() } else { String::new() };
         let (row, ledger) = self.entered(row, ClockEvent::MarkFired { mark }, now)?;
@@ -334,7 +330,6 @@ impl<'a> Session<'a> {
         };
         self.events.push(Event::new(kind, &row.tenant, &row.case_id, now, &marked));
         self.fired.insert(row.id, marked.mark);
-        self.late.push(now.duration_since(from_db(mark_at)));
         self.keep(row.clone());
         if let Some(end) = row.run()?.follows(mark) {
             self.add(row, end, now, kinds::CLOCK_COMPLETED)?;
@@ -383,10 +378,11 @@ impl<'a> Session<'a> {
         row.ledger = serde_json::to_value(&run.ledger)?;
         row.next_mark = standing.next.as_ref().map(|next| next.mark.to_string());
         row.next_at = standing.next.filter(|_| row.tells).map(|next| to_db(next.at));
+        row.armed_at = row.next_at.map(|_| to_db(self.keeper.clock.now()));
         Ok((row, run.ledger))
     }
 
-    fn keep(&mut self, row: clock::Model) {
+    pub(super) fn keep(&mut self, row: clock::Model) {
         self.changed.insert(row.id);
         let rows = self.rows.entry(row.case_id).or_default();
         match rows.iter_mut().find(|known| known.id == row.id) {
@@ -428,6 +424,7 @@ impl<'a> Session<'a> {
         let cases = cases.map(|(id, case)| (id, self.standing(id, case))).collect();
         case::keep(tx, cases, self.keeper.clock.now()).await?;
         self.keeper.lateness.note(&self.late);
+        metrics::fired(&self.late);
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
         masar_store::save_all(tx, changed.clone()).await?;
@@ -464,7 +461,7 @@ fn importance(case: &CaseSnapshot) -> Importance {
         .unwrap_or(Importance::Medium)
 }
 
-fn target(text: &str) -> Result<Target, Error> {
+pub(super) fn target(text: &str) -> Result<Target, Error> {
     text.parse().map_err(|error: masar_worktime::Error| Error::Text(error.to_string()))
 }
 

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod evidence;
+mod extension;
 mod keeper;
 mod promises;
 mod state;
@@ -9,6 +10,7 @@ mod told;
 
 pub(crate) use alarm::{Alarm, LOOK, NEAR};
 pub(crate) use evidence::{Handed, bursts};
+pub(crate) use extension::Extension;
 pub(crate) use keeper::{Changed, Keeper, Session};
 pub(crate) use promises::{Compiled, ENTITIES, Promises, Registered};
 pub(crate) use state::state;

@@ -1,4 +1,5 @@
-//! Clocks that stop when somebody was really told, such as the acknowledgement (section 4.3).
+//! What waits until somebody was really told: clocks that stop then, such as the acknowledgement (section 4.3), and more
+//! time for a clock (T9).
 
 use jiff::Timestamp;
 use masar_clock::Event as ClockEvent;
@@ -11,10 +12,10 @@ use super::{Error, Session};
 use crate::store::{clock, told};
 
 impl Session<'_> {
-    /// A message was delivered, or there is nobody to tell: the clock that waits for it stops, or will when it starts.
+    /// A message was delivered, or there is nobody to tell: what waits for it happens, or will when it is asked for.
     pub(crate) fn told(&mut self, message: &MessageTold) -> Result<(), Error> {
         let told = read(message, self.keeper.clock.now())?;
-        if !self.stop_told(&told)? {
+        if !self.extend_told(&told)? && !self.stop_told(&told)? {
             self.early.insert((told.case_id, told.template.clone()), told);
         }
         Ok(())

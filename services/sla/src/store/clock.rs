@@ -57,6 +57,11 @@ pub struct Model {
     pub warned: bool,
     /// When it was stopped or cancelled.
     pub ended_at: Option<ChronoDateTimeUtc>,
+    /// When the timer was set: of a mark that had passed by then, nobody is late since before.
+    pub armed_at: Option<ChronoDateTimeUtc>,
+    /// More time that holds once the customer has been told (T9).
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub extension: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

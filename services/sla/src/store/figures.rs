@@ -136,12 +136,15 @@ pub(crate) async fn ended(
     lines(store, ended.filter(clock::Column::EndedAt.gte(to_db(since)))).await
 }
 
-/// When the oldest mark of a tenant comes, or came and waits.
+/// When the oldest mark of a tenant comes, or since when it could have fired.
 pub(crate) async fn next_mark(store: &Store, tenant: &str) -> Result<Option<Timestamp>, Error> {
-    let next = clock::Entity::find().select_only().column(clock::Column::NextAt);
+    let columns = [clock::Column::NextAt, clock::Column::ArmedAt];
+    let next = clock::Entity::find().select_only().columns(columns);
     let next = next.filter(clock::Column::Tenant.eq(tenant)).filter(clock::Column::NextAt.is_not_null());
-    let next = next.order_by_asc(clock::Column::NextAt).into_tuple::<ChronoDateTimeUtc>();
-    Ok(next.one(store.reader()).await?.map(from_db))
+    let next = next.order_by_asc(clock::Column::NextAt);
+    let next =
+        next.into_tuple::<(ChronoDateTimeUtc, Option<ChronoDateTimeUtc>)>().one(store.reader()).await?;
+    Ok(next.map(|(next_at, armed_at)| from_db(armed_at.map_or(next_at, |armed_at| armed_at.max(next_at)))))
 }
 
 async fn lines(store: &Store, query: Select<clock::Entity>) -> Result<Vec<Line>, Error> {

@@ -74,6 +74,19 @@ impl MigratorTrait for Migrator {
         }));
         migrations.push(masar_packages::migration());
         migrations.extend(for_figures());
+        // The release before writes clocks without these: late is what fires after its mark, and no extension waits.
+        migrations.push(Box::new(AddColumns {
+            name: "m0008_waiting",
+            table: "clocks",
+            columns: || {
+                use clock::Column;
+                vec![
+                    ColumnDef::new(Column::ArmedAt).timestamp_with_time_zone().to_owned(),
+                    ColumnDef::new(Column::Extension).json_binary().to_owned(),
+                ]
+            },
+            then: &[],
+        }));
         migrations
     }
 }

@@ -1,6 +1,6 @@
 //! Very many rows: copies of one that came the usual way, written straight into the table of a service.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use masar_store::{DatabaseUrl, Store};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
@@ -46,6 +46,44 @@ pub(in crate::bench) const CLOCKS: Copies = Copies {
         _ => None,
     },
 };
+
+/// The entity that has every tenth of `PROMISES`.
+pub(in crate::bench) const STATE: &str = "BENCH-STATE";
+
+/// Clocks that are open, of two entities.
+pub(in crate::bench) const PROMISES: Copies = Copies {
+    differs: |backend, column| match column {
+        "tenant" => Some(format!("CASE n % 10 WHEN 0 THEN '{STATE}' ELSE tenant END")),
+        _ => (CLOCKS.differs)(backend, column),
+    },
+    ..CLOCKS
+};
+
+/// How many open clocks of `STATE` count on an older version of a calendar than this.
+pub(in crate::bench) async fn behind(url: &DatabaseUrl, version: u32) -> Result<i64> {
+    let count = format!(
+        "SELECT COUNT(*) AS n FROM clocks WHERE tenant = '{STATE}' AND phase IN ('running', 'paused') \
+         AND calendar_version < {version}"
+    );
+    number(url, &count).await
+}
+
+/// The transactions that a server has done in this database; none of SQLite, which does not count them.
+pub(in crate::bench) async fn transactions(url: &DatabaseUrl) -> Result<Option<i64>> {
+    if !matches!(url, DatabaseUrl::Postgres(_)) {
+        return Ok(None);
+    }
+    let count = "SELECT xact_commit AS n FROM pg_stat_database WHERE datname = current_database()";
+    number(url, count).await.map(Some)
+}
+
+async fn number(url: &DatabaseUrl, query: &str) -> Result<i64> {
+    let store = Store::connect(url, CLOCKS.service).await?;
+    let row = store.reader().query_one_raw(Statement::from_string(store.backend(), query)).await?;
+    let number = row.context("no row")?.try_get("", "n")?;
+    store.close().await?;
+    Ok(number)
+}
 
 fn random(backend: DbBackend) -> String {
     if backend == DbBackend::Postgres { "gen_random_uuid()" } else { "randomblob(16)" }.to_owned()

@@ -14,7 +14,8 @@ use masar_domain::Language;
 use masar_proto::sla::v1::ListCalendarsRequest;
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use masar_sla::calendars::{SHIPPED, read};
-use masar_worktime::{CalendarSpec, Hours};
+use masar_worktime::{CalendarSpec, DateRange, Hours};
+use serde_json::json;
 
 use super::client::{connect, refused};
 use super::{Access, Answer};
@@ -56,6 +57,20 @@ pub(crate) enum Command {
         /// Opening hours in Ramadan; one `HH:MM-HH:MM` or more.
         #[arg(long, default_values = ["09:00-14:00"])]
         hours: Vec<Hours>,
+    },
+    /// The file of a calendar's next version, in which what is tentative on a date is announced.
+    Confirm {
+        /// Name of a shipped calendar or path of a calendar file.
+        calendar: String,
+        /// A date on which it was to be, such as a day of the Eid.
+        #[arg(long)]
+        on: Date,
+        /// The first date that was announced, where it is another.
+        #[arg(long, requires = "to")]
+        from: Option<Date>,
+        /// The last date that was announced.
+        #[arg(long, requires = "from")]
+        to: Option<Date>,
     },
     /// The days that are otherwise than the week says, as iCalendar, for those who subscribe to them.
     Export {
@@ -117,6 +132,11 @@ pub(crate) async fn run(command: Command, access: &Access) -> Result<Answer> {
             days::diff(&from, &to, &which)
         }
         Command::Propose { from_year, years, hours } => propose::propose(from_year, years, &hours),
+        Command::Confirm { calendar, on, from, to } => {
+            let announced = from.zip(to).map(|(from, to)| DateRange { from, to });
+            let next = here(&calendar)?.confirmed(on, announced)?;
+            Ok(Answer { table: serde_saphyr::to_string(&next)?, json: json!({"calendar": next}) })
+        }
         Command::Export { calendar, which } => feed::export(&find(&calendar, &which, access).await?, &which),
         Command::Import { file, into } => feed::import(&here(&into)?, &file),
         Command::Impact { file } => publish::impact(&file, access).await,
