@@ -106,7 +106,7 @@ fn shown(way: &Way) -> api::MigratedCase {
 }
 
 fn clock(effect: &Effect) -> Option<String> {
-    let Effect::Clock(ClockEffect { clock, operation }) = effect else { return None };
+    let Effect::Clock(ClockEffect { clock, operation, .. }) = effect else { return None };
     let what = match operation {
         ClockOperation::Start { target, .. } => format!("start with {target}"),
         ClockOperation::Retarget { target, .. } => format!("retarget to {target}"),

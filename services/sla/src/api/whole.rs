@@ -102,13 +102,13 @@ impl Whole<'_> {
     fn target_today(&self, row: &Model) -> Option<Target> {
         let agreed = row.policy.strip_prefix("agreement ").and_then(|rest| rest.split_once(" version "));
         if let Some((id, _)) = agreed {
-            return self.promises.agreement_today(&row.tenant, id, &row.importance);
+            return self.promises.agreement_today(&row.tenant, id, &row.clock, &row.importance);
         }
         let (package, _) = row.policy.split_once('@')?;
         let rule = self.catalog.in_force(package)?.definition().clocks.get(&row.clock)?;
-        let by_importance = rule.target.get(&row.importance).or_else(|| rule.target.get("all")).copied();
-        // Where a form chooses the target, it is not ours to choose again.
-        by_importance.filter(|_| rule.target_by.is_none())
+        // Where a form or a table chooses the target, it is not ours to choose again.
+        let by_importance = rule.target_by.is_none() && rule.target_from.is_none();
+        by_importance.then(|| rule.target_of(&row.importance)).flatten()
     }
 
     /// A state or an action as the package of the clock calls it.

@@ -172,6 +172,8 @@ mod tests {
             tells: true,
             warned: false,
             ended_at: None,
+            provider: String::new(),
+            consumer: String::new(),
         }
     }
 
