@@ -130,6 +130,8 @@ codes! {
         LevelAction = "LEVEL_ACTION",
         /// A level is told again at no time that can be said.
         LevelAgain = "LEVEL_AGAIN",
+        /// A case does not do what a scenario of the package says.
+        Scenario = "SCENARIO",
     }
 }
 
