@@ -153,7 +153,8 @@ fn promising(rows: &str, clock: &str) -> Result<Package, Vec<Finding>> {
 
 #[test]
 fn a_table_says_targets_before_the_importance_does() {
-    const ROWS: &str = "a,high,2 business_hours\na,low|medium,4 business_hours\nb|none,-,default\n";
+    const ROWS: &str =
+        "a,high,2 business_hours\na,low|medium,4 business_hours\nb,-,default\nnone,-,default\n";
     let package = promising(ROWS, "").unwrap_or_else(|findings| panic!("{findings:?}"));
     for (form, expected) in [
         (json!({"kind": "a", "score": 95}), "2 business_hours"),
