@@ -96,6 +96,8 @@ async fn what_is_published_at_one_all_follow(set: &Set) -> Result<()> {
             1,
         );
     }
+    // What it does otherwise, its scenarios do not say yet.
+    files.retain(|path, _| !path.starts_with("scenarios/"));
     let mut workflows = WorkflowServiceClient::new(set.asking("lab-admin")?);
     workflows.publish(PublishRequest { files: files.into_iter().collect() }).await?;
     let form = json!({"channel": "email", "language": "en", "subject": "Late", "description": "Late"});

@@ -208,7 +208,7 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         if let Effect::Child { package, .. } = effect {
             *case.asked.entry(package.clone()).or_default() += 1;
         }
-        let Effect::Clock(ClockEffect { clock, operation }) = effect else { continue };
+        let Effect::Clock(ClockEffect { clock, operation, .. }) = effect else { continue };
         match operation {
             ClockOperation::Start { .. } => case.clocks.insert(clock.clone()),
             ClockOperation::Stop | ClockOperation::Cancel { .. } => case.clocks.remove(clock),

@@ -1,5 +1,6 @@
 //! What must hold of a machine before any case may walk it (NFR-10).
 
+mod agreements;
 mod clocks;
 mod duties;
 mod ladders;
@@ -31,6 +32,7 @@ pub(crate) fn check(
     paths::check(definition, found);
     stages::check(definition, found);
     duties::check(definition, found);
+    agreements::check(definition, found);
     clocks::check(definition, found);
     ladders::check(definition, found);
     messages(definition, found);

@@ -261,7 +261,10 @@ pub(crate) fn decided(
         form,
         change: Change::Moved { count: transition.count.clone() },
     };
-    Ok((index, package.with_effects(Some(case), event, &transition.effects, package.children_of(index))))
+    let agreed = package.agreed(index, case, &event)?;
+    let mut event = package.with_effects(Some(case), event, &transition.effects, package.children_of(index));
+    event.effects.extend(agreed);
+    Ok((index, event))
 }
 
 /// What the actor may do with the case now, and why not the rest; one line for each action of the state.

@@ -13,7 +13,7 @@ use crate::{Again, Refusal, SYSTEM};
 
 mod clocks;
 
-pub use clocks::{ClockKind, ClockRule, Extension, Moments};
+pub use clocks::{Between, ClockKind, ClockRule, Extension, Moments};
 
 /// What a level does that puts the case on the list of a queue.
 pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
@@ -242,6 +242,15 @@ pub enum Task {
         #[serde(default)]
         with: BTreeMap<String, String>,
     },
+    /// Put an agreement into force, in the place of the one that the case has put into force before: from then on it goes
+    /// before the targets of the clocks between its parties (SVC-05).
+    Agree {
+        /// What it says, by the names of [`crate::Agreement`]'s parts, each a field of the form, or `=` and a CEL expression
+        /// over `case` and `form`.
+        with: BTreeMap<String, String>,
+    },
+    /// End the agreement that the case has put into force: what begins afterwards has the targets of its package again.
+    EndAgreement,
 }
 
 /// Who is told when a clock is late, level by level.

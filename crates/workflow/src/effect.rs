@@ -9,6 +9,7 @@ use masar_worktime::{Calendar, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::agreement::{Agreement, Parties};
 use crate::children::Asking;
 use crate::decide::{ENDED_ELSEWHERE, case_facts};
 use crate::expression::Scope;
@@ -46,6 +47,10 @@ pub enum Effect {
         #[serde(default)]
         form: Value,
     },
+    /// What two parties promise each other comes into force, in the place of what the case put into force before.
+    Agree(Agreement),
+    /// What the case has put into force ends.
+    EndAgreement,
 }
 
 /// What happens to a clock of the case.
@@ -55,6 +60,9 @@ pub struct ClockEffect {
     pub clock: String,
     /// What happens to it.
     pub operation: ClockOperation,
+    /// Between whom it is promised, where the package and the case say so: an agreement of both may go before its target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between: Option<Parties>,
 }
 
 /// What can happen to a clock.
@@ -88,7 +96,7 @@ pub enum ClockOperation {
     /// It counts again.
     Resume,
     /// It may have another target from the same start (T6): the package promises something else, or the case has another
-    /// importance, under which an agreement may.
+    /// importance, service or party, with which an agreement may.
     Retarget {
         /// How long it may take now.
         target: Target,
@@ -181,14 +189,14 @@ impl Package {
                     .then(|| self.change(clock, rule, before, after, event))
                     .flatten()?
             };
-            Some(Effect::Clock(ClockEffect { clock: clock.clone(), operation }))
+            Some(Effect::Clock(ClockEffect { clock: clock.clone(), operation, between: rule.parties(after) }))
         };
         self.definition().clocks.iter().filter_map(effect).collect()
     }
 
     /// The start of a clock, whatever its condition says; none where nothing is promised.
     pub(crate) fn start(&self, clock: &str, rule: &ClockRule, after: &Case) -> Option<ClockOperation> {
-        let target = target(rule, after).filter(|_| !after.historical || rule.historical)?;
+        let target = self.target(clock, rule, after).filter(|_| !after.historical || rule.historical)?;
         let definition = self.definition();
         Some(ClockOperation::Start {
             kind: rule.kind,
@@ -232,12 +240,16 @@ impl Package {
             (true, false) => return Some(ClockOperation::Resume),
             _ => {}
         }
-        let promised =
-            |case: &Case| Some((target(rule, case)?, planned(rule, case), self.marks(clock, rule, case)));
+        let promised = |case: &Case| {
+            Some((self.target(clock, rule, case)?, planned(rule, case), self.marks(clock, rule, case)))
+        };
         let (target, not_after, marks) = promised(after)?;
         let before = before?;
-        // Under another importance an agreement may promise something else, and the same mark may mean another level.
-        let same = before.importance() == after.importance()
+        // Under another importance, for another service or between others an agreement may promise something else, and
+        // the same mark may mean another level.
+        let agreed =
+            |case: &Case| (case.importance(), case.fact("service").map(str::to_owned), rule.parties(case));
+        let same = agreed(before) == agreed(after)
             && promised(before).is_some_and(|was| was == (target, not_after, marks.clone()));
         (!same).then(|| ClockOperation::Retarget { target, not_after, marks, cause: event.action.clone() })
     }
@@ -265,16 +277,6 @@ fn happens(moments: &Moments, before: Option<&Case>, event: &CaseEvent) -> bool 
     moments.actions.contains(&event.action) || (entered && moments.states.contains(&event.to.0))
 }
 
-/// The target that the package promises for the case.
-pub(crate) fn target(rule: &ClockRule, case: &Case) -> Option<Target> {
-    let importance = case.importance();
-    let key = match rule.target_by.as_deref().and_then(|path| path.split_once('.')) {
-        Some((form, field)) => case.forms.get(form)?.get(field)?.as_str()?,
-        None => importance.as_str(),
-    };
-    rule.target.get(key).or_else(|| rule.target.get("all")).copied()
-}
-
 /// The day that somebody planned for what the clock promises.
 pub(crate) fn planned(rule: &ClockRule, case: &Case) -> Option<Date> {
     rule.until.iter().find_map(|path| {
@@ -293,8 +295,8 @@ fn asked(task: &Task, historical: bool) -> Option<Effect> {
         Task::Notify { template, to } => {
             Some(Effect::Notify { template: template.clone(), recipients: to.clone() })
         }
-        // See `Asking`.
-        Task::Child { .. } => None,
+        // See `Asking` and `Package::agreed`.
+        Task::Child { .. } | Task::Agree { .. } | Task::EndAgreement => None,
     }
 }
 

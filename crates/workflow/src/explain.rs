@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_clock::Mark;
 use masar_domain::{Language, Role};
 
-use crate::{Again, CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition, acts};
+use crate::table::TABLE;
+use crate::{
+    Again, Between, CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition, acts,
+};
 
 /// Says a machine in sentences.
 #[must_use]
@@ -157,6 +160,15 @@ impl Teller<'_> {
                     let one = self.say("تفتح حالة من", "A case is opened, of");
                     format!("{} {package}", if each.is_some() { many } else { one })
                 }
+                Task::Agree { .. } => self
+                    .say(
+                        "تسري الاتفاقية التي تقولها الحالة",
+                        "The agreement that the case states comes into force",
+                    )
+                    .to_owned(),
+                Task::EndAgreement => {
+                    self.say("تنتهي اتفاقية الحالة", "The agreement of the case ends").to_owned()
+                }
                 Task::Route | Task::CloseTask | Task::AssignActor => continue,
             };
             text += &format!("    {said}.\n");
@@ -179,6 +191,19 @@ impl Teller<'_> {
         };
         let targets = self.list(rule.target.iter().map(|(word, target)| format!("{word}: {target}")));
         let mut text = format!("  - {} ({whose}): {targets}.", self.name_of_clock(code));
+        if let Some(table) = &rule.target_from {
+            let table = self.quoted(table.trim_start_matches(TABLE));
+            text += &format!(
+                " {} {table}.",
+                self.say("ويسبقها جدول القرار", "Before these comes what the table says:")
+            );
+        }
+        if let Some(Between { provider, consumer }) = &rule.between {
+            text += &match self.language {
+                Language::Ar => format!(" ولاتفاقية بين {provider} و{consumer} الأولوية."),
+                Language::En => format!(" An agreement between {provider} and {consumer} comes first."),
+            };
+        }
         for (moments, arabic, english) in
             [(&rule.start, "تبدأ عند", "Starts with"), (&rule.stop, "وتنتهي عند", "Ends with")]
         {

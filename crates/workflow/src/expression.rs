@@ -26,8 +26,12 @@ pub(crate) type Names = &'static [&'static str];
 pub(crate) const GUARD: Names = &["case", "actor", "form", "children"];
 /// What the condition of a clock may use.
 pub(crate) const CLOCK: Names = &["case", "form"];
+/// What a table of targets may use; `importance` is always a degree, whether somebody has assessed the case or not.
+pub(crate) const TARGET: Names = &["case", "importance"];
 /// What the form of a child may use; `row` is what there is a child for.
 pub(crate) const CHILD: Names = &["case", "form", "row"];
+/// What an agreement may use.
+pub(crate) const AGREEMENT: Names = &["case", "form"];
 /// What a routing rule may use.
 pub(crate) const ROUTING: Names = &["case", "service", "category"];
 /// What a computed field of a form may use; `row` is the row in which it stands.

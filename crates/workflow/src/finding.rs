@@ -94,6 +94,10 @@ codes! {
         ComputedCycle = "COMPUTED_CYCLE",
         /// A clock has no target.
         NoTarget = "NO_TARGET",
+        /// What a table gives for the target of a clock is none.
+        TargetTable = "TARGET_TABLE",
+        /// An agreement lacks a part, or a clock a party.
+        Agreement = "AGREEMENT",
         /// A clock never starts.
         NeverStarts = "NEVER_STARTS",
         /// A clock never stops.
@@ -128,6 +132,8 @@ codes! {
         LevelAction = "LEVEL_ACTION",
         /// A level is told again at no time that can be said.
         LevelAgain = "LEVEL_AGAIN",
+        /// A case does not do what a scenario of the package says.
+        Scenario = "SCENARIO",
     }
 }
 
@@ -146,6 +152,7 @@ impl Code {
                 | Self::UnknownTable
                 | Self::Table
                 | Self::TableRow
+                | Self::TargetTable
                 | Self::ComputedCycle
         )
     }

@@ -3,6 +3,7 @@
 //! Pure: [`decide`] turns a command into an event or a refusal, [`evolve`] turns events into a case; production
 //! and replay use the same two functions.
 
+mod agreement;
 mod alive;
 mod case;
 mod catalog;
@@ -32,10 +33,12 @@ mod said;
 mod scenario;
 mod schema;
 mod table;
+mod target;
 #[cfg(test)]
 mod tests;
 mod written;
 
+pub use agreement::{AgreedTarget, Agreement, AgreementKind, OpenClocks, Parties};
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
 pub use catalog::{Catalog, Version, shipped, shipped_files, shipped_simulation};
 pub use children::Child;
@@ -43,8 +46,8 @@ pub use decide::{
     Availability, Command, ENDED_ELSEWHERE, OPEN, Opening, Refusal, Situation, Violation, available, decide,
 };
 pub use definition::{
-    Begin, ClockKind, ClockRule, Definition, Extension, Hit, Ladder, Level, Moments, Routing, Rule, State,
-    TableInput, TableRule, Task, Template, Transition,
+    Begin, Between, ClockKind, ClockRule, Definition, Extension, Hit, Ladder, Level, Moments, Routing, Rule,
+    State, TableInput, TableRule, Task, Template, Transition,
 };
 pub use diff::{Difference, Edit, Kind, Risk, RiskCode, diff};
 pub use effect::{ClockEffect, ClockOperation, Effect};

@@ -7,7 +7,7 @@ use masar_domain::StateCategory;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{MIGRATED, state};
-use crate::effect::{clock_scope, desk, planned, target};
+use crate::effect::{clock_scope, desk, planned};
 use crate::{
     Case, CaseEvent, Change, ClockEffect, ClockOperation, ClockRule, Definition, Effect, Package, evolve,
 };
@@ -221,8 +221,10 @@ impl Moving<'_> {
             };
             operations.into_iter().map(move |operation| (clock, operation))
         });
-        let effect =
-            |(clock, operation): (&String, _)| Effect::Clock(ClockEffect { clock: clock.clone(), operation });
+        let effect = |(clock, operation): (&String, _)| {
+            let between = self.to.definition().clocks.get(clock).and_then(|rule| rule.parties(self.after));
+            Effect::Clock(ClockEffect { clock: clock.clone(), operation, between })
+        };
         operations.map(effect).collect()
     }
 
@@ -242,12 +244,14 @@ impl Moving<'_> {
                 .start(clock, rule, self.after)
                 .map_or_else(|| vec![self.cancelled()], |start| vec![start]);
         }
-        let promise = |rule: &ClockRule, case: &Case| Some((target(rule, case)?, planned(rule, case)));
-        let was = old.and_then(|old| promise(old, self.case));
+        let promise = |package: &Package, rule: &ClockRule, case: &Case| {
+            Some((package.target(clock, rule, case)?, planned(rule, case)))
+        };
+        let was = old.and_then(|old| promise(self.from, old, self.case));
         let is = if fate == Fate::Keep {
-            was.or_else(|| promise(rule, self.after))
+            was.or_else(|| promise(self.to, rule, self.after))
         } else {
-            promise(rule, self.after)
+            promise(self.to, rule, self.after)
         };
         let Some((target, not_after)) = is else { return vec![self.cancelled()] };
         let marks = self.to.marks(clock, rule, self.after);

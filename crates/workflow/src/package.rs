@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::agreement::Agreeing;
 use crate::children::Asking;
 use crate::computed::Computed;
 use crate::expression::{
@@ -14,6 +15,7 @@ use crate::finding::{Found, Origins, WORKFLOW, unreadable};
 use crate::form::Form;
 use crate::said::Said;
 use crate::table::{Asked, Table};
+use crate::target::TargetTables;
 use crate::{Begin, Case, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check};
 
 /// The texts of a package folder.
@@ -44,6 +46,8 @@ pub struct Package {
     moves: Vec<Move>,
     /// The conditions of the clocks that have one.
     clock_conditions: BTreeMap<String, Expression>,
+    /// The tables that say targets.
+    target_tables: TargetTables,
     /// Condition and, where it is not written there, queue of each routing rule.
     routes: Vec<(Expression, Option<Said>)>,
     /// The states in which a clock may live that does not end in silence.
@@ -55,6 +59,7 @@ struct Move {
     guard: Option<Expression>,
     sets: Facts,
     children: Vec<Asking>,
+    agreeing: Option<Agreeing>,
 }
 
 impl Package {
@@ -127,6 +132,7 @@ impl Package {
             ),
             moves: definition.transitions.iter().map(|way| Move::read(&reader, way, &forms)).collect(),
             clock_conditions: clock_conditions(&reader, &definition),
+            target_tables: TargetTables::compile(&reader, &definition),
             routes: routes(&reader, &definition),
             computed: Computed::compile(&reader, &forms),
             promising: definition.promising(),
@@ -223,6 +229,16 @@ impl Package {
         self.moves.get(transition).map(|found| found.children.as_slice()).unwrap_or_default()
     }
 
+    /// The agreement that a transition puts into force.
+    pub(crate) fn agreeing(&self, transition: usize) -> Option<&Agreeing> {
+        self.moves.get(transition)?.agreeing.as_ref()
+    }
+
+    /// The tables that say targets.
+    pub(crate) fn target_tables(&self) -> &TargetTables {
+        &self.target_tables
+    }
+
     /// True when the transition has no guard or its guard holds.
     pub(crate) fn guard_holds(&self, transition: usize, scope: &Scope<'_>) -> bool {
         let guard = self.moves.get(transition).and_then(|found| found.guard.as_ref());
@@ -274,10 +290,12 @@ impl Move {
             names,
             form: transition.form.as_ref().and_then(|form| forms.get(form)),
         };
+        let effects = spot("effects", CHILD);
         Self {
             guard: transition.guard.as_deref().and_then(|text| reader.read(&spot("guard", GUARD), text)),
             sets: Facts::compile(reader, &spot("sets", FORM), &transition.sets),
-            children: Asking::compile(reader, &spot("effects", CHILD), &transition.effects),
+            children: Asking::compile(reader, &effects, &transition.effects),
+            agreeing: Agreeing::compile(reader, &effects, &transition.effects),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The improvement action walked by people of every role, and machines that must be refused.
 
 mod action;
+mod agreement;
 mod children;
 mod complaint;
 mod diff;

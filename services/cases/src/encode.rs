@@ -10,7 +10,10 @@ use masar_proto::events::v1::{
 };
 use masar_proto::{json, time};
 use masar_store::time::from_db;
-use masar_workflow::{Case, CaseEvent, Child, ClockOperation, Effect as Asked, Package};
+use masar_workflow::{
+    AgreedTarget, Agreement, Case, CaseEvent, Child, ClockKind, ClockOperation, Effect as Asked, OpenClocks,
+    Package, Parties,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -181,19 +184,52 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
             form: Some(json::to_struct(form)),
             number: *number,
         }),
+        Asked::Agree(agreement) => effect::Effect::Agreement(agreed(agreement)),
+        Asked::EndAgreement => effect::Effect::Agreement(events::AgreementEffect {
+            ended: true,
+            ..events::AgreementEffect::default()
+        }),
     };
     Effect { effect: Some(effect) }
 }
 
+fn agreed(agreement: &Agreement) -> events::AgreementEffect {
+    let target = |agreed: &AgreedTarget| events::AgreedTarget {
+        clock: agreed.clock.clone(),
+        importance: agreed.importance.clone(),
+        target: agreed.target.to_string(),
+    };
+    let day = |date: Option<jiff::civil::Date>| date.map(|date| date.to_string()).unwrap_or_default();
+    events::AgreementEffect {
+        ended: false,
+        kind: kind(agreement.kind.of_clocks()),
+        provider: agreement.provider.clone(),
+        consumer: agreement.consumer.clone(),
+        subjects: agreement.subjects.iter().cloned().collect(),
+        targets: agreement.targets.iter().map(target).collect(),
+        calendar: agreement.calendar.clone().unwrap_or_default(),
+        from: day(agreement.from),
+        until: day(agreement.until),
+        retarget: agreement.open_clocks == OpenClocks::Retarget,
+    }
+}
+
+/// The word for whose promise a clock is.
+fn kind(of_clock: ClockKind) -> String {
+    let word = serde_json::to_value(of_clock).ok();
+    word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
     let mut message = ClockEffect { clock: effect.clock.clone(), ..ClockEffect::default() };
+    if let Some(Parties { provider, consumer }) = &effect.between {
+        message.provider.clone_from(provider);
+        message.consumer.clone_from(consumer);
+    }
     let operation = match &effect.operation {
-        ClockOperation::Start { kind, target, not_after, marks, policy, on_breach, messages } => {
+        ClockOperation::Start { kind: whose, target, not_after, marks, policy, on_breach, messages } => {
             message.not_after = not_after.map(|date| date.to_string()).unwrap_or_default();
-            message.kind = serde_json::to_value(kind)
-                .ok()
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-                .unwrap_or_default();
+            message.kind = kind(*whose);
             message.target = target.to_string();
             message.marks = marks.iter().map(ToString::to_string).collect();
             message.policy.clone_from(policy);

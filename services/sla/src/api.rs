@@ -19,7 +19,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::app::{Error, Keeper, Promises, state};
+use crate::app::{Agreement, Error, Keeper, Promises, state};
 use crate::calendars::SHIPPED;
 use crate::store::clock::{self, Model};
 use crate::store::{case, child, evidence, list};
@@ -248,7 +248,9 @@ impl SlaService for Api {
             targets: agreement.targets,
             source: agreement.id,
             service: agreement.service,
+            ..api::Policy::default()
         }));
+        policies.extend(self.promises.in_force(&tenant).iter().flat_map(between_parties));
         Ok(Response::new(api::ListPoliciesResponse { policies }))
     }
 }
@@ -311,8 +313,29 @@ fn policy(case_type: &str, code: &str, clock: &masar_workflow::ClockRule) -> api
             .map(|(importance, target)| (importance.clone(), target.to_string()))
             .collect(),
         source: "package".to_owned(),
-        service: String::new(),
+        table: clock
+            .target_from
+            .as_deref()
+            .map(|table| table.trim_start_matches("table "))
+            .unwrap_or_default()
+            .to_owned(),
+        ..api::Policy::default()
     }
+}
+
+/// What an agreement of two parties promises, clock by clock.
+fn between_parties(agreement: &Agreement) -> impl Iterator<Item = api::Policy> {
+    let terms = &agreement.terms;
+    terms.targets.iter().map(|(clock, targets)| api::Policy {
+        clock: clock.clone(),
+        kind: terms.kind.clone(),
+        targets: targets.clone().into_iter().collect(),
+        source: agreement.reference.clone(),
+        provider: terms.provider.clone(),
+        consumer: terms.consumer.clone(),
+        subjects: terms.subjects.iter().cloned().collect(),
+        ..api::Policy::default()
+    })
 }
 
 fn stored(error: masar_store::Error) -> Status {

@@ -1,6 +1,7 @@
 //! Follows the cases and what people were told: that says what happens to which clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,14 +16,16 @@ use masar_store::{Transaction, tell};
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Changed, ENTITIES, Error, Handed, Keeper, Session, bursts};
-use crate::store::{child, clock, evidence, handover, told};
+use crate::app::{Changed, ENTITIES, Error, Handed, Keeper, Session, Terms, bursts};
+use crate::store::{agreement, child, clock, evidence, handover, told};
 
 pub(crate) struct Hear {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) packages: Arc<Packages>,
     /// What the batch at hand has changed: told once it is committed.
     pub(crate) changed: Mutex<Vec<Changed>>,
+    /// True when the batch at hand has changed agreements.
+    pub(crate) agreed: AtomicBool,
 }
 
 #[async_trait]
@@ -47,6 +50,7 @@ impl Handler for Hear {
             tell(tx, ENTITIES, &changed.tenant).await?;
             self.keeper.promises.hear(changed).map_err(BusError::Unusable)?;
         }
+        self.agree(tx, events).await?;
         child::keep(tx, children(events)?).await?;
         let cases: BTreeSet<Uuid> = events.iter().filter_map(|event| event.subject.parse().ok()).collect();
         let early = told::take(tx, &cases, self.keeper.clock.now()).await?;
@@ -69,11 +73,26 @@ impl Handler for Hear {
         if events.iter().any(|event| event.kind == kinds::REGISTRY_CHANGED) {
             self.keeper.calendars.notify_one();
         }
+        if self.agreed.swap(false, Ordering::Relaxed) {
+            self.keeper.agreements.notify_one();
+        }
         self.keeper.tell(std::mem::take(&mut self.pending()));
     }
 }
 
 impl Hear {
+    /// Takes over what cases put into force, or end (SVC-05).
+    async fn agree(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
+        let changed = agreement::keep(tx, agreements(events)?).await?;
+        self.agreed.fetch_or(!changed.is_empty(), Ordering::Relaxed);
+        let tenants: BTreeSet<String> = changed.iter().map(|row| row.tenant.clone()).collect();
+        self.keeper.promises.agree(changed).map_err(|error| BusError::Unusable(error.to_string()))?;
+        for tenant in tenants {
+            tell(tx, ENTITIES, &tenant).await?;
+        }
+        Ok(())
+    }
+
     fn pending(&self) -> MutexGuard<'_, Vec<Changed>> {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,6 +121,39 @@ fn follow(session: &mut Session<'_>, event: &Event) -> Result<(), BusError> {
         }
         _ => Ok(()),
     }
+}
+
+fn is_of_case(event: &Event) -> bool {
+    [kinds::CASE_OPENED, kinds::CASE_CHANGED].contains(&event.kind.as_str())
+}
+
+/// What events say of the agreements of their cases.
+fn agreements(events: &[Event]) -> Result<Vec<agreement::Said>, BusError> {
+    let mut said = Vec::new();
+    for event in events.iter().filter(|event| is_of_case(event)) {
+        let changed = event.decode::<CaseChanged>()?;
+        let effects = changed.effects.into_iter().filter_map(|effect| effect.effect);
+        let agreed = effects.filter_map(|effect| match effect {
+            Effect::Agreement(agreed) => Some(agreed),
+            _ => None,
+        });
+        let case = changed.case.unwrap_or_default();
+        for agreed in agreed {
+            let terms = || {
+                let terms = serde_json::to_value(Terms::read(&agreed)?)?;
+                Ok::<_, Error>((terms, agreed.retarget))
+            };
+            said.push(agreement::Said {
+                case_id: case.case_id.parse().map_err(|_| event.unreadable("it names no case"))?,
+                tenant: case.tenant.clone(),
+                reference: case.reference.clone(),
+                case_version: case.version.cast_signed(),
+                at: time::from_proto(changed.at.as_ref()).unwrap_or(event.time),
+                terms: (!agreed.ended).then(terms).transpose().map_err(unusable)?,
+            });
+        }
+    }
+    Ok(said)
 }
 
 /// The children that events tell of, each once.

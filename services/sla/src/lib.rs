@@ -8,10 +8,12 @@ mod elsewhere;
 mod figures;
 mod metrics;
 mod renewal;
+mod retargeting;
 mod store;
 mod summary;
 mod worker;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
@@ -56,12 +58,15 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let timers = worker::Timers::new(store.clone(), Arc::clone(&keeper), clock.clone());
     let renewal =
         renewal::Renewal { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
+    let retargeting =
+        retargeting::Retargeting { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let handler = Arc::new(consumer::Hear {
         keeper: Arc::clone(&keeper),
         packages: Arc::clone(&packages),
         changed: Mutex::default(),
+        agreed: AtomicBool::new(false),
     });
     let consumer = Consumer {
         name: NAME,
@@ -92,6 +97,10 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
             }),
             Worker::new("sla calendars", Stage::Consumer, async |stop| {
                 renewal.run(stop).await;
+                Ok(())
+            }),
+            Worker::new("sla agreements", Stage::Consumer, async |stop| {
+                retargeting.run(stop).await;
                 Ok(())
             }),
             packages.worker(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 use crate::tests::words::{Duration, Moment, Text};
+
 /// Moments of a case: actions done, states entered, or people told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -39,6 +40,11 @@ pub struct ClockRule {
     pub target: BTreeMap<String, Target>,
     /// `form.field` of a form of the case whose value chooses the target instead of the importance.
     pub target_by: Option<String>,
+    /// `table NAME`, or `table NAME.COLUMN`: a decision table over `case` and `importance` that goes before `target`, such as
+    /// for a service or a category; a row that gives `default`, and what no row expects, leave it to `target` (CMP-13).
+    pub target_from: Option<String>,
+    /// Between whom it is promised, by facts of the case: an agreement of both goes before all targets (SVC-05, T14).
+    pub between: Option<Between>,
     /// `form.field` of forms of the case: the first that says a date is a plan, at whose closing the clock is due if that
     /// is earlier than its target.
     #[serde(default)]
@@ -82,6 +88,17 @@ pub enum ClockKind {
     /// Nobody's: a time in which something may be done, or after which the system acts. When it is over nothing is
     /// broken, and the clock stops.
     Window,
+}
+
+/// Whose promise to whom a clock is: the facts that name them, such as two departments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Between {
+    /// The fact that names who promises.
+    pub provider: String,
+    /// The fact that names whom it is promised.
+    pub consumer: String,
 }
 
 /// How a clock can be extended (T9).

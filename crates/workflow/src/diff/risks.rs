@@ -228,7 +228,8 @@ impl Comparison<'_> {
         }
         for (code, clock) in &self.new.clocks {
             let path = format!("{form}.{field}");
-            if clock.target_by.as_ref() == Some(&path) || clock.until.contains(&path) {
+            let of_table = self.package.target_tables().reads(code).any(|read| reads(&read));
+            if of_table || clock.target_by.as_ref() == Some(&path) || clock.until.contains(&path) {
                 readers.insert(format!("the clock `{code}`"));
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_saphyr::Location;
 
 use super::{Lookup, Scenarios};
-use crate::Package;
+use crate::{Code, Finding, Package};
 
 /// What came of one scenario.
 #[derive(Debug)]
@@ -70,6 +70,31 @@ impl Trial {
     pub fn holds(&self) -> bool {
         let hold = |found: &Vec<Outcome>| found.iter().all(|outcome| outcome.failures.is_empty());
         self.files.values().all(|outcomes| outcomes.as_ref().is_ok_and(hold))
+    }
+
+    /// Whether every scenario holds, for those who publish the package.
+    ///
+    /// # Errors
+    /// `SCENARIO` for each difference, at its place, and what cannot be read.
+    pub fn verdict(self) -> Result<(), crate::Error> {
+        let mut findings = Vec::new();
+        for (name, outcomes) in self.files {
+            let outcomes = match outcomes {
+                Ok(outcomes) => outcomes,
+                Err(crate::Error::Findings(unread)) => {
+                    findings.extend(unread);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for Outcome { name: scenario, failures, .. } in outcomes {
+                findings.extend(failures.into_iter().map(|Failure { line, column, message }| {
+                    let message = format!("the scenario “{}”: {message}", scenario.en);
+                    Finding::at(Code::Scenario, &format!("scenarios/{name}"), Some((line, column)), message)
+                }));
+            }
+        }
+        if findings.is_empty() { Ok(()) } else { Err(crate::Error::Findings(findings)) }
     }
 }
 

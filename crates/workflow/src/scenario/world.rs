@@ -238,6 +238,8 @@ impl<'a> World<'a> {
                 Effect::Child { package, link, form, .. } => {
                     self.child(package, link, form.clone(), &event.actor)
                 }
+                // It is for the clocks of other cases.
+                Effect::Agree(_) | Effect::EndAgreement => Ok(()),
             };
             if let Err(problem) = done {
                 self.problem.get_or_insert(problem);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use self::cell::{Cell, Datum};
 use crate::definition::TableRule;
-use crate::expression::{Expression, Reader, Scope, Spot};
+use crate::expression::{Expression, Read, Reader, Scope, Spot};
 use crate::finding::Found;
 use crate::{Code, Finding, TableInput};
 
@@ -195,6 +195,11 @@ impl Asked {
         };
         let data: Vec<Datum> = self.table.rule.inputs.iter().zip(&self.inputs).map(datum).collect();
         self.table.answer(&data)?.gives.get(self.column).cloned()
+    }
+
+    /// What its inputs read of what the place knows.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = Read> {
+        self.inputs.iter().flat_map(Expression::reads)
     }
 
     /// Everything that it may say.

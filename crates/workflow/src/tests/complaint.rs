@@ -411,14 +411,18 @@ fn routing_takes_the_first_rule_that_names_a_queue() {
 #[test]
 fn a_child_is_opened_from_the_form_of_its_transition() {
     let package = complaint();
+    // Whoever is asked by a department knows which: they may have an agreement.
     let children = [
-        ("open_improvement by department_manager", "improvement-action", "improves", "action"),
-        ("ask_department by case_handler", "department-request", "asked_by", "request"),
+        ("open_improvement by department_manager", "improvement-action", "improves", "action", None),
+        ("ask_department by case_handler", "department-request", "asked_by", "request", Some("MUN-ROADS")),
     ];
-    for (step, child, link, opening_form) in children {
+    for (step, child, link, opening_form, from) in children {
         let (_, effects) = walk(&package, "medium", &accepted(&[step]));
         let (action, _) = step.split_once(' ').unwrap();
-        let form = form(action).unwrap();
+        let mut form = form(action).unwrap();
+        if let Some(from) = from {
+            form["from"] = json!(from);
+        }
         let (package, link) = (child.to_owned(), link.to_owned());
         let asked = Effect::Child { package, link, number: 0, form: form.clone() };
         assert!(effects.contains(&asked), "{step}");

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{Catalog, Package, Source, scenarios, shipped_files, trial};
+use crate::{Catalog, Code, Error, Package, Source, scenarios, shipped_files, trial};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::shipped().unwrap());
 
@@ -88,6 +88,29 @@ fn what_differs_is_told_with_its_line() {
             }
         }
     }
+}
+
+#[test]
+fn what_scenarios_say_otherwise_keeps_a_package_from_being_published() {
+    let package = CATALOG.in_force("department-request").unwrap();
+    let verdict = |expected: &str| {
+        let text = format!(
+            "scenarios:\n  - scenario: {{ar: \"طلب\", en: \"A request\"}}\n    opening: {{by: case_handler, form: {{to: LAB-DISPUTES, text: \"Why?\"}}, expect: {{state: {expected}}}}}\n"
+        );
+        let texts = [("text.yaml".to_owned(), text)].into();
+        match trial(package, &texts, &|name| CATALOG.in_force(name).cloned()).verdict() {
+            Ok(()) => Vec::new(),
+            Err(Error::Findings(findings)) => findings,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(verdict("sent"), []);
+    let [finding] = <[_; 1]>::try_from(verdict("in_work")).unwrap();
+    assert_eq!(
+        (finding.code, finding.file.as_str(), finding.line),
+        (Code::Scenario, "scenarios/text.yaml", Some(3))
+    );
+    assert_eq!(finding.message, "the scenario “A request”: state: expected in_work, and there is sent");
 }
 
 const AGAIN: &str = r#"package: again

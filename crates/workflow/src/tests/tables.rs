@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::findings::WORKFLOW;
-use crate::{Actor, Code, Error, Finding, Opening, Package, Source};
+use crate::{Actor, ClockEffect, ClockOperation, Code, Effect, Error, Finding, Opening, Package, Source};
 
 /// The smallest package, whose importance a table says.
 const TABLE: &str = r#"facts: {importance: table rank}
@@ -133,6 +133,72 @@ fn what_is_wrong_with_a_table_or_a_computed_field_is_found_at_its_line() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The package whose clock has a table of targets with these rows, by what the form says and the importance.
+fn promising(rows: &str, clock: &str) -> Result<Package, Vec<Finding>> {
+    let mut source = source();
+    let asked = "  span: {hit: unique, inputs: {kind: {of: \"case.forms.ask.kind\", values: [a, b], optional: true}, importance: {of: importance, values: [low, medium, high]}}, gives: [target]}\n";
+    source.workflow = source.workflow.replacen("tables:\n", &format!("tables:\n{asked}"), 1).replacen(
+        "kind: sla,",
+        &format!("kind: sla, target_from: table span,{clock}"),
+        1,
+    );
+    source.tables.insert("span".to_owned(), format!("kind,importance,target\n{rows}"));
+    Package::compile(&source).map_err(|error| match error {
+        Error::Findings(findings) => findings,
+        Error::Catalog(problem) => panic!("{problem}"),
+    })
+}
+
+#[test]
+fn a_table_says_targets_before_the_importance_does() {
+    const ROWS: &str =
+        "a,high,2 business_hours\na,low|medium,4 business_hours\nb,-,default\nnone,-,default\n";
+    let package = promising(ROWS, "").unwrap_or_else(|findings| panic!("{findings:?}"));
+    for (form, expected) in [
+        (json!({"kind": "a", "score": 95}), "2 business_hours"),
+        (json!({"kind": "a"}), "4 business_hours"),
+        // What the table leaves to the package, and what it does not expect.
+        (json!({"kind": "b", "score": 95}), "1 business_day"),
+        (json!({"kind": "c"}), "1 business_day"),
+        (json!({}), "1 business_day"),
+    ] {
+        let opening = Opening {
+            case_id: masar_domain::CaseId(uuid::Uuid::nil()),
+            historical: false,
+            form: form.clone(),
+        };
+        let event = package.open(opening, &Actor::system(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let targets: Vec<_> = event.effects.iter().filter_map(started).collect();
+        assert_eq!(targets, [expected], "{form}");
+    }
+}
+
+/// The target of a clock that starts.
+fn started(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::Clock(ClockEffect { operation: ClockOperation::Start { target, .. }, .. }) => {
+            Some(target.to_string())
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_table_of_targets_has_a_sound_target_for_everybody() {
+    let codes = |rows: &str, clock: &str| {
+        let findings = promising(rows, clock).err().unwrap_or_default();
+        findings.iter().map(|found| found.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("a,-,2 business_hours\nb,-,default\n", ""), [Code::TableGap]);
+    assert_eq!(codes("-,-,2 business_hours\nb,high,default\n", ""), [Code::TableOverlap]);
+    assert_eq!(codes("-,-,2 fortnights\n", ""), [Code::TargetTable]);
+    assert_eq!(codes("-,-,0 hours\n", ""), [Code::TargetTable]);
+    // Working days are added to what the clock promises.
+    let extended = " extend: {action: hold, days: days},";
+    assert_eq!(codes("-,-,2 business_hours\n", extended), [Code::TargetTable]);
+    assert_eq!(codes("-,-,2 business_days\n", extended), []);
 }
 
 /// Acceptance check 15: bands of ages are a table, in which every age from 18 falls into exactly one.

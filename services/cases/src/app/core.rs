@@ -220,7 +220,7 @@ impl<'a> Session<'a> {
         row.closed_at = closed.then(|| row.closed_at.unwrap_or_else(|| to_db(event.at)));
         // Until sla says when a clock that starts afresh is due, it sets no limit.
         for effect in &event.effects {
-            if let Effect::Clock(ClockEffect { clock, operation: ClockOperation::Start { .. } }) = effect
+            if let Effect::Clock(ClockEffect { clock, operation: ClockOperation::Start { .. }, .. }) = effect
                 && let Some(windows) = row.windows.as_object_mut()
             {
                 windows.remove(clock);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use masar_runtime::Clock;
 use masar_store::time::to_db;
 use masar_store::{Store, Transaction, insert_all, save_all};
-use masar_workflow::{CaseEvent, Migration, Occasion, Package, Stranded};
+use masar_workflow::{CaseEvent, Difference, Migration, Occasion, Package, Stranded, diff};
 use uuid::Uuid;
 
 use super::{Core, Error, Refused, Session};
@@ -39,6 +39,13 @@ pub(crate) struct Plan {
     from: Arc<Package>,
     to: Arc<Package>,
     what: What,
+}
+
+impl Plan {
+    /// What the version in which cases would go on says otherwise; none where they do go on.
+    pub(crate) fn difference(&self) -> Option<Difference> {
+        matches!(self.what, What::Look(_)).then(|| diff(&self.from, &self.to))
+    }
 }
 
 enum What {

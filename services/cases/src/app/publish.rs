@@ -1,5 +1,6 @@
 //! Publishing: a version that was checked is kept for good and told to every service, and new cases are opened in it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use masar_bus::Outbox;
@@ -8,7 +9,7 @@ use masar_proto::events::v1::WorkflowChanged;
 use masar_proto::time;
 use masar_runtime::Clock;
 use masar_store::{Store, Transaction};
-use masar_workflow::{Catalog, Files, Package, Version};
+use masar_workflow::{Catalog, Files, Package, Version, scenarios, trial};
 use uuid::Uuid;
 
 /// What the texts of a package may come to. They are told once for each partition of the bus.
@@ -20,6 +21,11 @@ pub(crate) enum Refused {
     /// The package does not hold together.
     #[error(transparent)]
     Package(#[from] masar_workflow::Error),
+    /// The walks of its scenarios broke off.
+    #[error(
+        "its scenarios could not be walked to their end: run `masar workflow test` on it, and publish it again"
+    )]
+    Untried,
     #[error("has {0} bytes in all, and {MOST_BYTES} are the most: leave out what is no part of the package")]
     Size(usize),
     #[error(
@@ -74,8 +80,9 @@ impl Publisher {
         if bytes > MOST_BYTES {
             return Err(Refused::Size(bytes));
         }
-        let package = Package::of(&files)?;
+        let package = Arc::new(Package::of(&files)?);
         let definition = package.definition();
+        let texts = scenarios(&files);
         let new = WorkflowChanged {
             tenant: tenant.to_owned(),
             package: definition.package.clone(),
@@ -86,6 +93,11 @@ impl Publisher {
             published_at: Some(time::to_proto(self.clock.now())),
             ..WorkflowChanged::default()
         };
+        // What was published before was tried then. Nobody waits for the walks: they change nothing.
+        let known = find(self.store.reader(), tenant, &new.package, &new.version).await?;
+        if known.is_none_or(|known| known.digest != new.digest) {
+            self.tried(tenant, &package, texts).await?;
+        }
         let tx = self.store.begin().await?;
         alone(&tx).await?;
         let before = find(&tx, tenant, &new.package, &new.version).await?;
@@ -98,6 +110,25 @@ impl Publisher {
         insert(&tx, std::slice::from_ref(&new)).await?;
         self.tell(tx, &new).await?;
         Ok((new, false))
+    }
+
+    /// Walks cases of a package as its own scenarios say, with the children that the entity has.
+    async fn tried(
+        &self,
+        tenant: &str,
+        package: &Arc<Package>,
+        texts: BTreeMap<String, String>,
+    ) -> Result<(), Refused> {
+        let (known, package) = (self.packages.of(tenant), Arc::clone(package));
+        let walks = tokio::task::spawn_blocking(move || {
+            let name = package.definition().package.clone();
+            let lookup = |child: &str| match child == name {
+                true => Some(Arc::clone(&package)),
+                false => known.in_force(child).cloned(),
+            };
+            trial(&package, &texts, &lookup).verdict()
+        });
+        Ok(walks.await.map_err(|_| Refused::Untried)??)
     }
 
     /// Opens no new cases in a version any more.
@@ -140,7 +171,7 @@ impl Refused {
 }
 
 /// Whether a new version may stand among those that the entity has.
-fn fits(known: &Catalog, package: Package) -> Result<(), Refused> {
+fn fits(known: &Catalog, package: Arc<Package>) -> Result<(), Refused> {
     let definition = package.definition();
     if let Some(highest) = known.not_below(&definition.package, &definition.version)? {
         let highest = highest.package.definition().version.clone();
@@ -152,7 +183,7 @@ fn fits(known: &Catalog, package: Package) -> Result<(), Refused> {
         return Err(Refused::CaseType { case_type, package });
     }
     let mut with = known.clone();
-    with.put(Version { package: Arc::new(package), own: true, retired: false, files: None })?;
+    with.put(Version { package, own: true, retired: false, files: None })?;
     with.check().map_err(|error| Refused::Child(error.to_string()))
 }
 

@@ -9,7 +9,7 @@ use masar_proto::cases::v1::migrate_response::Result as Item;
 use masar_proto::common::v1::Rejection;
 use masar_proto::time;
 use masar_store::time::from_db;
-use masar_workflow::{ClockEffect, ClockOperation, Effect, Migration};
+use masar_workflow::{ClockEffect, ClockOperation, Difference, Edit, Effect, Migration, Risk};
 use serde_json::{Value, json};
 use tonic::Status;
 use uuid::Uuid;
@@ -71,6 +71,7 @@ impl Walk {
                 migration_id: id.map(|id| id.to_string()).unwrap_or_default(),
                 migrated: self.migrated,
                 rejected: self.rejected,
+                difference: self.plan.difference().map(difference),
             };
             return Ok((vec![answer(Item::Summary(summary))], true));
         };
@@ -81,6 +82,28 @@ impl Walk {
         self.migrated += ways.len() as u64 - rejected;
         self.after = last;
         Ok((ways.iter().map(|way| answer(Item::Case(shown(way)))).collect(), false))
+    }
+}
+
+fn difference(found: Difference) -> api::VersionDifference {
+    let json = |value: Value| if value.is_null() { String::new() } else { value.to_string() };
+    let change = |edit: Edit| api::VersionChange {
+        kind: edit.kind.to_string(),
+        path: edit.path,
+        before: json(edit.before),
+        after: json(edit.after),
+    };
+    let risk = |risk: Risk| api::VersionRisk {
+        code: risk.code.to_string(),
+        path: risk.path,
+        states: risk.states.into_iter().collect(),
+        message: risk.message,
+    };
+    api::VersionDifference {
+        old: found.old,
+        new: found.new,
+        changes: found.changes.into_iter().map(change).collect(),
+        risks: found.risks.into_iter().map(risk).collect(),
     }
 }
 
@@ -106,7 +129,7 @@ fn shown(way: &Way) -> api::MigratedCase {
 }
 
 fn clock(effect: &Effect) -> Option<String> {
-    let Effect::Clock(ClockEffect { clock, operation }) = effect else { return None };
+    let Effect::Clock(ClockEffect { clock, operation, .. }) = effect else { return None };
     let what = match operation {
         ClockOperation::Start { target, .. } => format!("start with {target}"),
         ClockOperation::Retarget { target, .. } => format!("retarget to {target}"),

@@ -206,6 +206,7 @@ fn refusal(error: Refused) -> Status {
             refuse::invalid(vec![("files".into(), error.to_string())])
         }
         error @ Refused::Size(_) => refuse::invalid(vec![("files".into(), error.to_string())]),
+        error @ Refused::Untried => refuse::refused("UNTRIED", error.to_string()),
         error @ Refused::Version { .. } => refuse::refused("VERSION", error.to_string()),
         error @ Refused::Child(_) => refuse::refused("CHILD", error.to_string()),
         error @ Refused::CaseType { .. } => refuse::refused("CASE_TYPE", error.to_string()),

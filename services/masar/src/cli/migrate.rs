@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tonic::Streaming;
 
 use super::client::{connect, refused};
+use super::workflow::difference::of_versions;
 use super::{Access, Answer, local, table};
 use crate::json;
 
@@ -66,7 +67,7 @@ pub(crate) struct Migrate {
     /// Why; stands in the history of every case. Needed unless it is a dry run.
     #[arg(long, default_value = "", required_unless_present = "dry_run")]
     reason: String,
-    /// Only say what would become of each case.
+    /// Only say what the other version says otherwise, and what would become of each case.
     #[arg(long)]
     dry_run: bool,
 }
@@ -132,7 +133,7 @@ async fn gather(mut answers: Streaming<MigrateResponse>, done: &str) -> Result<A
     let json: Vec<Value> =
         cases.iter().map(|case| json::of(case, "masar.cases.v1.MigratedCase")).collect::<Result<_>>()?;
     let json = json!({"cases": json, "summary": json::of(&summary, "masar.cases.v1.MigrationSummary")?});
-    let MigrationSummary { migration_id, migrated, rejected } = summary;
+    let MigrationSummary { migration_id, migrated, rejected, difference } = summary;
     let undo = if migration_id.is_empty() || done == "are back" {
         String::new()
     } else {
@@ -140,7 +141,8 @@ async fn gather(mut answers: Streaming<MigrateResponse>, done: &str) -> Result<A
     };
     let rows = cases.into_iter().map(line);
     let text = table(["case", "from", "to", "clocks, or why it stays"], rows);
-    Ok(Answer { table: format!("{text}{migrated} {done}, {rejected} stay{undo}\n"), json })
+    let versions = difference.as_ref().map(|found| of_versions(found) + "\n").unwrap_or_default();
+    Ok(Answer { table: format!("{versions}{text}{migrated} {done}, {rejected} stay{undo}\n"), json })
 }
 
 fn line(case: MigratedCase) -> [String; 4] {

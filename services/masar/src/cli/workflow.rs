@@ -1,6 +1,6 @@
 //! `masar workflow`: is a package sound, what does it look like, and which version of it is in force?
 
-mod difference;
+pub(super) mod difference;
 mod laid;
 
 use std::collections::BTreeMap;

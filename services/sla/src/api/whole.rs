@@ -8,7 +8,7 @@ use masar_proto::sla::v1 as api;
 use masar_proto::{json, time};
 use masar_runtime::refuse;
 use masar_store::time::from_db;
-use masar_workflow::Catalog;
+use masar_workflow::{Catalog, Package};
 use masar_worktime::Target;
 use tonic::Status;
 
@@ -96,21 +96,25 @@ impl Whole<'_> {
     fn today(&self, row: &Model, run: &Run) -> Result<Judgement, Error> {
         let newest =
             self.calendars.newest(&row.calendar).map(|calendar| masar_clock::CalendarRef::of(calendar));
-        let rules = Rules { calendar: newest.unwrap_or_else(|| row.pin()), target: self.target_today(row) };
+        let rules =
+            Rules { calendar: newest.unwrap_or_else(|| row.pin()), target: self.target_today(row, run) };
         run.under(&rules, self.now, self.calendars)
     }
 
     /// What would be promised today: what its agreement says now, or the package in force.
-    fn target_today(&self, row: &Model) -> Option<Target> {
+    fn target_today(&self, row: &Model, run: &Run) -> Option<Target> {
         let agreed = row.policy.strip_prefix("agreement ").and_then(|rest| rest.split_once(" version "));
         if let Some((id, _)) = agreed {
-            return self.promises.agreement_today(&row.tenant, id, &row.importance);
+            return self.promises.agreement_today(&row.tenant, id, &row.clock, &row.importance);
         }
-        let (package, _) = row.policy.split_once('@')?;
-        let rule = self.catalog.in_force(package)?.definition().clocks.get(&row.clock)?;
-        let by_importance = rule.target.get(&row.importance).or_else(|| rule.target.get("all")).copied();
-        // Where a form chooses the target, it is not ours to choose again.
-        by_importance.filter(|_| rule.target_by.is_none())
+        let (package, version) = row.policy.split_once('@')?;
+        let (version, _) = version.split_once('/')?;
+        let rule = |package: &Package| package.definition().clocks.get(&row.clock).cloned();
+        let (was, is) = (rule(self.catalog.get(package, version)?)?, rule(self.catalog.in_force(package)?)?);
+        // Where a form or a table chose the target, it is not ours to choose again.
+        let promised = run.promised().map(|(target, _)| target);
+        let by_table = was.target_from.is_some() && promised != was.target_of(&row.importance);
+        is.target_of(&row.importance).filter(|_| is.target_by.is_none() && !by_table)
     }
 
     /// A state or an action as the package of the clock calls it.

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
 use super::state::{phase, told};
-use super::{Alarm, Error, Promises};
+use super::{Alarm, Error, Promise, Promises};
 use crate::figures::{self, Lateness};
 use crate::metrics;
 use crate::store::{case, clock, evidence, timer, told};
@@ -39,6 +39,8 @@ pub(crate) struct Keeper {
     pub(crate) timers: Alarm,
     /// Told when an entity may have published a calendar.
     pub(crate) calendars: Notify,
+    /// Told when open clocks may have the targets of an agreement.
+    pub(crate) agreements: Notify,
     /// Clocks as they change here, with the mark that fired, for those who watch.
     pub(crate) changes: broadcast::Sender<Changed>,
     /// As `changes`, at other replicas.
@@ -65,11 +67,22 @@ impl Keeper {
         clock: &Clock,
         packages: &Arc<Packages>,
     ) -> Self {
-        let (timers, calendars) = (Alarm::default(), Notify::new());
+        let (timers, calendars, agreements) = (Alarm::default(), Notify::new(), Notify::new());
         let [changes, elsewhere] = [WATCHED; 2].map(broadcast::Sender::new);
         let (promises, packages) = (Arc::clone(promises), Arc::clone(packages));
         let (clock, lateness) = (clock.clone(), Lateness::default());
-        Self { outbox, promises, clock, packages, timers, calendars, changes, elsewhere, lateness }
+        Self {
+            outbox,
+            promises,
+            clock,
+            packages,
+            timers,
+            calendars,
+            agreements,
+            changes,
+            elsewhere,
+            lateness,
+        }
     }
 }
 
@@ -186,10 +199,13 @@ impl<'a> Session<'a> {
         at: Timestamp,
     ) -> Result<(), Error> {
         let importance = importance(case);
-        let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
-        let target = agreed.map_or_else(|| target(&effect.target), |(target, _)| Ok(target))?;
         let (not_after, marks) = (planned(effect)?, serde_json::to_value(&effect.marks)?);
+        let keeper = self.keeper;
         let Some(row) = self.open_run(id, &effect.clock) else { return Ok(()) };
+        let agreed = keeper.promises.agreed(&Promise::of(case, effect, &row.kind, at));
+        let target = agreed.map_or_else(|| target(&effect.target), |agreed| Ok(agreed.target))?;
+        row.provider.clone_from(&effect.provider);
+        row.consumer.clone_from(&effect.consumer);
         let same = row.marks == marks && row.run()?.promised() == Some((target, not_after));
         importance.as_str().clone_into(&mut row.importance);
         row.marks = marks;
@@ -216,16 +232,20 @@ impl<'a> Session<'a> {
         if let Some(open) = self.open_run(id, &effect.clock).cloned() {
             self.add(open, ClockEvent::Stopped { reason: None }, at, kinds::CLOCK_COMPLETED)?;
         }
-        let Some(calendar) = self.keeper.promises.calendar_of(case) else {
+        let promises = &self.keeper.promises;
+        let agreed = promises.agreed(&Promise::of(case, effect, &effect.kind, at));
+        let named = agreed.as_ref().filter(|agreed| !agreed.calendar.is_empty());
+        let of_agreement =
+            named.and_then(|agreed| promises.calendars(&case.tenant).newest(&agreed.calendar).cloned());
+        let Some(calendar) = of_agreement.or_else(|| promises.calendar_of(case)) else {
             return Err(Error::Text(format!(
                 "`{}` names a calendar that does not exist: publish it",
                 case.tenant
             )));
         };
         let importance = importance(case);
-        let agreed = self.keeper.promises.agreed(case, &effect.clock, importance.as_str());
         let (target, policy) = match agreed {
-            Some(agreed) => agreed,
+            Some(agreed) => (agreed.target, agreed.policy),
             None => (target(&effect.target)?, effect.policy.clone()),
         };
         let calendar = CalendarRef::of(&calendar);
@@ -258,6 +278,8 @@ impl<'a> Session<'a> {
             ended_at: None,
             armed_at: None,
             extension: None,
+            provider: effect.provider.clone(),
+            consumer: effect.consumer.clone(),
         };
         let started = ClockEvent::Started { target, calendar, policy, not_after: planned(effect)? };
         match self.add(row, started, at, kinds::CLOCK_STARTED) {
@@ -454,7 +476,7 @@ fn warned(ledger: &[Entry]) -> bool {
     since.into_iter().any(|entry| matches!(entry.event, ClockEvent::MarkFired { mark: Mark::Share(_) }))
 }
 
-fn importance(case: &CaseSnapshot) -> Importance {
+pub(super) fn importance(case: &CaseSnapshot) -> Importance {
     ImportanceCode::try_from(case.importance)
         .ok()
         .and_then(ImportanceCode::word)

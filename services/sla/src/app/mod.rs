@@ -1,5 +1,6 @@
 //! Keeping time: clocks are folds over their ledgers, and every change of one is told.
 
+mod agreements;
 mod alarm;
 mod evidence;
 mod extension;
@@ -8,6 +9,7 @@ mod promises;
 mod state;
 mod told;
 
+pub(crate) use agreements::{Agreement, Promise, Terms};
 pub(crate) use alarm::{Alarm, LOOK, NEAR};
 pub(crate) use evidence::{Handed, bursts};
 pub(crate) use extension::Extension;

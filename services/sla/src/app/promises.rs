@@ -11,17 +11,22 @@ use masar_clock::{CalendarRef, Calendars};
 use masar_proto::events::v1::{CaseSnapshot, RegistryChanged};
 use masar_store::{Listener, Store};
 use masar_worktime::{Calendar, Target, published};
+use uuid::Uuid;
 
 use super::Keeper;
+use super::agreements::{Agreed, Agreement, Promise, between};
 use crate::calendars::{DEFAULT, SHIPPED, compile, file, read, shipped};
+use crate::store::agreement;
 
 /// Under what replicas tell each other that the registry has said something new of an entity.
 pub(crate) const ENTITIES: &str = "masar_sla_entities";
 
-/// Calendars and agreements, as the registry last said. Readers never wait.
+/// Calendars and agreements, as the registry and cases last said. Readers never wait.
 pub(crate) struct Promises {
     shipped: Arc<Compiled>,
     entities: ArcSwap<HashMap<String, Entity>>,
+    /// What cases have put into force, by tenant.
+    agreements: ArcSwap<HashMap<String, Vec<Agreement>>>,
 }
 
 #[derive(Clone)]
@@ -78,11 +83,44 @@ impl Promises {
     /// The shipped calendars, and what the registry said before.
     pub(crate) async fn load(store: &Store) -> Result<Arc<Self>, masar_runtime::BoxError> {
         let shipped = Compiled::default().and(SHIPPED.iter().map(|(_, text)| *text))?;
-        let promises = Self { shipped, entities: ArcSwap::default() };
+        let promises = Self { shipped, entities: ArcSwap::default(), agreements: ArcSwap::default() };
         for changed in all_kept(store.reader(), None).await? {
             promises.hear(changed)?;
         }
+        promises.agree(agreement::all(store, None).await?)?;
         Ok(Arc::new(promises))
+    }
+
+    /// Takes over what cases have put into force, or ended.
+    pub(crate) fn agree(&self, rows: Vec<agreement::Model>) -> Result<(), serde_json::Error> {
+        let read = |row: agreement::Model| Ok((row.tenant.clone(), Agreement::of(row)?));
+        let read: Vec<_> = rows.into_iter().map(read).collect::<Result<_, serde_json::Error>>()?;
+        self.agreements.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            for (tenant, agreement) in &read {
+                let of_tenant = known.entry(tenant.clone()).or_default();
+                of_tenant.retain(|other| other.case != agreement.case);
+                of_tenant.push(agreement.clone());
+            }
+            known
+        });
+        Ok(())
+    }
+
+    /// What cases of an entity have put into force, and not ended.
+    pub(crate) fn in_force(&self, tenant: &str) -> Vec<Agreement> {
+        let known = self.agreements.load();
+        let of_tenant = known.get(tenant).into_iter().flatten();
+        of_tenant.filter(|agreement| agreement.ended_at.is_none()).cloned().collect()
+    }
+
+    /// What an agreement between the parties of a clock promises, with the case that put it into force.
+    pub(crate) fn between(&self, promise: &Promise<'_>) -> Option<(Uuid, Agreed)> {
+        let known = self.agreements.load();
+        let agreements = known.get(promise.tenant)?;
+        let calendars = self.calendars(promise.tenant);
+        let calendar = calendars.newest(&self.default_calendar(promise.tenant))?;
+        between(agreements, promise, calendar.time_zone())
     }
 
     /// Takes over what the registry says of an entity.
@@ -149,32 +187,42 @@ impl Promises {
         self.calendars(&case.tenant).newest(&name).cloned()
     }
 
-    /// What an agreement of the entity promises now, whichever version a clock was started under.
-    pub(crate) fn agreement_today(&self, tenant: &str, id: &str, importance: &str) -> Option<Target> {
+    /// What an agreement of the entity promises now for a clock, whichever version the clock was started under.
+    pub(crate) fn agreement_today(
+        &self,
+        tenant: &str,
+        id: &str,
+        clock: &str,
+        importance: &str,
+    ) -> Option<Target> {
+        let of_case = self.in_force(tenant).into_iter().find(|agreement| agreement.reference == id);
+        if let Some(agreement) = of_case {
+            return agreement.terms.target(clock, importance);
+        }
         let entity = self.entity(tenant)?;
         let agreement = entity.agreements.iter().find(|agreement| agreement.id == id)?;
         agreement.targets.get(importance).or_else(|| agreement.targets.get("all"))?.parse().ok()
     }
 
-    /// The target that an agreement promises instead of the package's, and what promises it: one on the service goes
-    /// before one of the whole entity (CMP-13).
-    pub(crate) fn agreed(
-        &self,
-        case: &CaseSnapshot,
-        clock: &str,
-        importance: &str,
-    ) -> Option<(Target, String)> {
-        let entity = self.entity(&case.tenant)?;
+    /// What an agreement promises instead of the package: one between the parties of the clock goes before one on the
+    /// service, and that before one of the whole entity (CMP-13, SVC-05).
+    pub(crate) fn agreed(&self, promise: &Promise<'_>) -> Option<Agreed> {
+        if let Some((_, agreed)) = self.between(promise) {
+            return Some(agreed);
+        }
+        let entity = self.entity(promise.tenant)?;
         let mut found: Vec<_> = entity
             .agreements
             .iter()
-            .filter(|agreement| agreement.clock == clock)
-            .filter(|agreement| agreement.service.is_empty() || agreement.service == case.service)
+            .filter(|agreement| agreement.clock == promise.clock)
+            .filter(|agreement| agreement.service.is_empty() || agreement.service == promise.service)
             .collect();
         found.sort_by_key(|agreement| agreement.service.is_empty());
         found.into_iter().find_map(|agreement| {
-            let target = agreement.targets.get(importance).or_else(|| agreement.targets.get("all"))?;
-            Some((target.parse().ok()?, format!("agreement {} version {}", agreement.id, agreement.version)))
+            let targets = &agreement.targets;
+            let target = targets.get(promise.importance.as_str()).or_else(|| targets.get("all"))?;
+            let policy = format!("agreement {} version {}", agreement.id, agreement.version);
+            Some(Agreed { target: target.parse().ok()?, policy, calendar: String::new() })
         })
     }
 }
@@ -193,8 +241,12 @@ impl Listener for Registered {
         for changed in all_kept::<RegistryChanged>(self.store.reader(), tenant.as_deref()).await? {
             self.keeper.promises.hear(changed).map_err(masar_bus::Error::Unusable)?;
         }
+        let agreements = agreement::all(&self.store, tenant.as_deref()).await?;
+        let known = self.keeper.promises.agree(agreements);
+        known.map_err(|error| masar_bus::Error::Unusable(error.to_string()))?;
         // The replica that was told may be gone before it has moved every clock.
         self.keeper.calendars.notify_one();
+        self.keeper.agreements.notify_one();
         Ok(())
     }
 }

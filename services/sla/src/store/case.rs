@@ -80,6 +80,15 @@ pub(crate) async fn keep(
     save_all(tx, cases.into_iter().filter_map(row).collect()).await
 }
 
+/// The type and the service of cases.
+pub(crate) async fn subjects(
+    tx: &Transaction,
+    cases: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, (String, String)>, Error> {
+    let known = Entity::find().filter(Column::Id.is_in(padded(cases))).all(tx).await?;
+    Ok(known.into_iter().map(|row| (row.id, (row.case_type, row.service))).collect())
+}
+
 /// True while somebody must act on a case. One that was handled elsewhere before concerns nobody here.
 fn needs_a_clock(case: &CaseSnapshot) -> bool {
     !case.historical && matches!(case.category(), StateCategory::Open | StateCategory::Waiting)

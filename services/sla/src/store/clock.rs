@@ -62,6 +62,9 @@ pub struct Model {
     /// More time that holds once the customer has been told (T9).
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub extension: Option<Json>,
+    /// Who promises it and to whom; empty where its package names nobody.
+    pub provider: String,
+    pub consumer: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -166,6 +169,24 @@ pub(crate) async fn behind(
     most: u64,
 ) -> Result<Vec<Model>, Error> {
     Ok(older(tenant, calendar, after).limit(most).all(store.reader()).await?)
+}
+
+/// Open clocks of a tenant between any parties that come after one, in the order of their ids; locked.
+pub(crate) async fn lock_between(
+    tx: &Transaction,
+    tenant: &str,
+    clocks: impl Iterator<Item = &str>,
+    after: Uuid,
+    most: u64,
+) -> Result<Vec<Model>, Error> {
+    let between = Entity::find()
+        .filter(Column::Id.gt(after))
+        .filter(Column::Tenant.eq(tenant))
+        .filter(Column::Clock.is_in(clocks))
+        .filter(Expr::cust(OPEN))
+        .filter(Expr::cust("provider <> ''"))
+        .order_by_asc(Column::Id);
+    Ok(between.limit(most).lock_exclusive().all(tx).await?)
 }
 
 fn older(tenant: &str, calendar: &CalendarRef, after: Uuid) -> Select<Entity> {

@@ -1,5 +1,6 @@
 //! The tables of sla.
 
+pub(crate) mod agreement;
 pub(crate) mod case;
 pub(crate) mod child;
 pub(crate) mod clock;
@@ -87,8 +88,35 @@ impl MigratorTrait for Migrator {
             },
             then: &[],
         }));
+        migrations.extend(for_agreements());
         migrations
     }
+}
+
+/// What agreements between parties need: themselves, and the clocks between these.
+fn for_agreements() -> [Box<dyn MigrationTrait>; 2] {
+    [
+        // The clocks of the release before are nobody's: no agreement moves them.
+        Box::new(AddColumns {
+            name: "m0008_parties",
+            table: "clocks",
+            columns: || {
+                use clock::Column;
+                [Column::Provider, Column::Consumer]
+                    .map(|party| ColumnDef::new(party).string().not_null().default("").to_owned())
+                    .into()
+            },
+            then: &[
+                "CREATE INDEX clocks_between ON clocks (tenant, clock, id) WHERE phase IN ('running', 'paused') AND provider <> ''",
+            ],
+        }),
+        Box::new(CreateTables {
+            name: "m0009_agreements",
+            tables: |schema| vec![schema.create_table_from_entity(agreement::Entity)],
+            indexes: &[],
+            postgres: &[],
+        }),
+    ]
 }
 
 /// What figures are counted by.

@@ -174,6 +174,8 @@ mod tests {
             ended_at: None,
             armed_at: None,
             extension: None,
+            provider: String::new(),
+            consumer: String::new(),
         }
     }
 

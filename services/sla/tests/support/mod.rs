@@ -11,8 +11,8 @@ use masar_domain::{Identity, Role, TenantCode};
 use masar_proto::common::v1::Importance;
 use masar_proto::events::v1::clock_effect::Operation;
 use masar_proto::events::v1::{
-    Agreement, Calendar, CaseChanged, CaseSnapshot, ChildChanged, ClockEffect, Effect, MessageTold,
-    RegistryChanged, TaskChanged, effect,
+    Agreement, AgreementEffect, Calendar, CaseChanged, CaseSnapshot, ChildChanged, ClockEffect, Effect,
+    MessageTold, RegistryChanged, TaskChanged, effect,
 };
 use masar_proto::sla::v1::sla_service_client::SlaServiceClient;
 use masar_proto::sla::v1::{
@@ -88,6 +88,17 @@ impl Bench {
             ..RegistryChanged::default()
         };
         self.publish("registry", kinds::REGISTRY_CHANGED, TENANT, &changed).await
+    }
+
+    /// A case puts an agreement into force, or ends the one that it has.
+    pub(crate) async fn puts(&self, case: &CaseSnapshot, said: AgreementEffect, when: &str) -> Result<()> {
+        let changed = CaseChanged {
+            case: Some(case.clone()),
+            at: Some(time::to_proto(at(when))),
+            effects: vec![Effect { effect: Some(effect::Effect::Agreement(said)) }],
+            ..CaseChanged::default()
+        };
+        self.publish("cases", kinds::CASE_CHANGED, &case.case_id, &changed).await
     }
 
     /// The entity publishes a version of a calendar.

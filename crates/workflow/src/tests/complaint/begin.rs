@@ -1,9 +1,10 @@
 //! Where a complaint begins, and how important it is at first.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ROUTED, clocks, complaint, intake, opened_with, walk};
-use crate::Effect;
+use crate::tests::{person, today};
+use crate::{Command, Effect, decide, evolve};
 
 /// What triage decides is known already: nobody assesses again, and the department has its time to accept.
 #[test]
@@ -79,4 +80,32 @@ fn a_safety_risk_is_answered_within_hours_on_any_day() {
     form["safety_risk"] = json!(true);
     let (_, effects) = opened_with(&package, form, false);
     assert!(clocks(&effects).contains(&"safety:start(4 hours)".to_owned()));
+}
+
+/// Simple complaints are resolved early, whatever their importance (section 4.3): the promise follows when they are assessed.
+#[test]
+fn what_is_assessed_as_simple_is_answered_within_five_days() {
+    let package = complaint();
+    for (importance, complexity, moved) in [
+        ("low", json!("simple"), Some("retarget(5 business_days)")),
+        ("medium", json!("simple"), Some("retarget(5 business_days)")),
+        ("high", json!("simple"), None),
+        ("low", json!("complex"), None),
+        ("medium", Value::Null, None),
+    ] {
+        let (mut case, _) = walk(&package, importance, &ROUTED[..1]);
+        let mut triage = super::form("route").unwrap();
+        triage["importance"] = json!(importance);
+        if !complexity.is_null() {
+            triage["complexity"] = complexity.clone();
+        }
+        let command = Command { action: "route".into(), form: Some(triage), ..Command::default() };
+        let event = decide(&package, &case, &command, &person("triage_officer"), today()).unwrap();
+        case = evolve(Some(case), &event);
+        let response = clocks(&event.effects)
+            .into_iter()
+            .find_map(|clock| clock.strip_prefix("response:").map(str::to_owned));
+        assert_eq!(response.as_deref(), moved, "{importance} {complexity}");
+        assert_eq!(case.state, "routed");
+    }
 }
