@@ -1,6 +1,7 @@
 //! What must hold of a machine before any case may walk it (NFR-10).
 
 mod clocks;
+mod concealed;
 mod duties;
 mod ladders;
 pub(crate) mod paths;
@@ -31,6 +32,7 @@ pub(crate) fn check(
     paths::check(definition, found);
     stages::check(definition, found);
     duties::check(definition, found);
+    concealed::check(definition, found);
     clocks::check(definition, found);
     ladders::check(definition, found);
     messages(definition, found);
@@ -70,6 +72,11 @@ fn words(definition: &Definition, found: &Found) {
         }
     }
     for (path, task) in tasks(definition) {
+        if let Some((link, rule)) = task.concealed() {
+            let (path, place) =
+                (format!("{path}/child/concealed/revealed_to"), format!("the concealed `{link}`"));
+            rule.revealed_to.iter().for_each(|name| role(&path, &place, &name.0, &[]));
+        }
         if let Task::Notify { template, to } = task {
             let place = format!("the message `{template}`");
             let known = ["customer", "handler", "actor"];

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_clock::Mark;
 use masar_domain::{Language, Role};
 
-use crate::{Again, CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition, acts};
+use crate::{
+    Again, CUSTOMER, ClockKind, ClockRule, Concealed, Definition, Level, Moments, Task, Transition, acts,
+};
 
 /// Says a machine in sentences.
 #[must_use]
@@ -152,16 +154,28 @@ impl Teller<'_> {
                     let to = self.list(to.iter().map(|role| self.role(role)));
                     format!("{} {to}: {template}", self.say("يبلغ", "This is told to"))
                 }
-                Task::Child { package, each, .. } => {
+                Task::Child { package, each, concealed, .. } => {
                     let many = self.say("تفتح حالة لكل سطر من", "A case is opened for each row, of");
                     let one = self.say("تفتح حالة من", "A case is opened, of");
-                    format!("{} {package}", if each.is_some() { many } else { one })
+                    let opened = format!("{} {package}", if each.is_some() { many } else { one });
+                    opened + &concealed.as_ref().map(|rule| self.concealed(rule)).unwrap_or_default()
                 }
                 Task::Route | Task::CloseTask | Task::AssignActor => continue,
             };
             text += &format!("    {said}.\n");
         }
         text
+    }
+
+    fn concealed(&self, rule: &Concealed) -> String {
+        let roles = self.roles(&rule.revealed_to);
+        let states = self.list(rule.revealed_in.iter().map(|state| self.name_of_state(state)));
+        match self.language {
+            Language::Ar => format!("، ولا يُعرف أنها من هذه الحالة إلا لمن قدمها، ولـ{roles} في {states}"),
+            Language::En => {
+                format!(", and nobody knows whose it is but whoever lodged it, and {roles} in {states}")
+            }
+        }
     }
 
     fn name_of_clock(&self, code: &str) -> String {

@@ -110,6 +110,8 @@ codes! {
         SystemAction = "SYSTEM_ACTION",
         /// What the system tries when a child changes asks nothing about children.
         ChildGuard = "CHILD_GUARD",
+        /// A concealed child is asked for in a way that tells of it.
+        Concealed = "CONCEALED",
         /// The system leads a case around for ever.
         AutomaticCycle = "AUTOMATIC_CYCLE",
         /// A ladder has no level that fires.

@@ -10,6 +10,7 @@ mod check;
 mod children;
 mod codes;
 mod computed;
+mod concealed;
 mod decide;
 mod definition;
 mod diff;
@@ -39,12 +40,13 @@ mod written;
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
 pub use catalog::{Catalog, Version, shipped, shipped_files, shipped_simulation};
 pub use children::Child;
+pub use concealed::Concealed;
 pub use decide::{
     Availability, Command, ENDED_ELSEWHERE, OPEN, Opening, Refusal, Situation, Violation, available, decide,
 };
 pub use definition::{
-    Begin, ClockKind, ClockRule, Definition, Extension, Hit, Ladder, Level, Moments, Routing, Rule, State,
-    TableInput, TableRule, Task, Template, Transition,
+    Begin, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule, State, Task,
+    Template, Transition,
 };
 pub use diff::{Difference, Edit, Kind, Risk, RiskCode, diff};
 pub use effect::{ClockEffect, ClockOperation, Effect};
@@ -60,3 +62,4 @@ pub use package::{Package, Source};
 pub use routing::{Routed, Tried};
 pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
 pub use schema::{FileKind, schema};
+pub use table::{Hit, TableInput, TableRule};

@@ -3,6 +3,7 @@
 mod action;
 mod children;
 mod complaint;
+mod concealed;
 mod diff;
 mod explain;
 mod files;

@@ -22,7 +22,8 @@ use uuid::Uuid;
 use crate::app::{App, Deed, Error, Order};
 use crate::encode;
 use crate::receipts::Receipts;
-use crate::store::{case, entry, link, list};
+use crate::reveal::Reader;
+use crate::store::{case, count, entry, link, list};
 
 /// Items of one stream that may be on their way to the disk.
 const IN_FLIGHT: usize = 512;
@@ -130,9 +131,23 @@ impl CaseService for Api {
             link: link.link,
             case_id: link.other_id.to_string(),
             reference: link.other_reference,
+            concealed: false,
         });
+        let caller = caller(&request)?;
+        let concealed = Reader::new(&self.app, &caller).links(&row).await.map_err(refusal)?;
         let forms = Some(encode::forms(&self.app.whole(row.id).await.map_err(refusal)?));
-        Ok(Response::new(api::Case { links: links.collect(), forms, ..self.encode(&row) }))
+        let links = links.chain(concealed).collect();
+        Ok(Response::new(api::Case { links, forms, ..self.encode(&row) }))
+    }
+
+    async fn count_cases(
+        &self,
+        request: Request<api::CountCasesRequest>,
+    ) -> Result<Response<api::CountCasesResponse>, Status> {
+        let caller = caller(&request)?;
+        let counted = count(&self.app.store, &caller.tenant.0, request.get_ref()).await.map_err(stored)?;
+        let counts = counted.into_iter().map(encode::count).collect();
+        Ok(Response::new(api::CountCasesResponse { counts }))
     }
 
     async fn list_cases(
@@ -237,10 +252,11 @@ impl CaseService for Api {
         request: Request<api::ListCaseEventsRequest>,
     ) -> Result<Response<api::ListCaseEventsResponse>, Status> {
         let row = self.find(&request, &request.get_ref().case).await?;
+        let caller = caller(&request)?;
         let wanted = request.into_inner().page.unwrap_or_default();
         let listed = entry::history(&self.app.store, row.id, &wanted).await;
         let (rows, next_token) = listed.map_err(stored)?;
-        let events = rows.into_iter().map(encode::entry).collect();
+        let events = Reader::new(&self.app, &caller).entries(&row, rows).await.map_err(refusal)?;
         Ok(Response::new(api::ListCaseEventsResponse { events, page: Some(PageResponse { next_token }) }))
     }
 
@@ -310,7 +326,7 @@ async fn move_one(
     Ok(api::TransitionCasesResponse { item, result: Some(result) })
 }
 
-fn order(app: &App, caller: &Caller, case: Uuid, deed: Deed) -> Order {
+pub(crate) fn order(app: &App, caller: &Caller, case: Uuid, deed: Deed) -> Order {
     let identity = &caller.identity;
     Order {
         tenant: caller.tenant.0.clone(),
@@ -338,7 +354,7 @@ enum Found {
     Received(Box<api::Case>),
 }
 
-fn actor(caller: &Caller) -> Actor {
+pub(crate) fn actor(caller: &Caller) -> Actor {
     let identity = &caller.identity;
     Actor {
         id: identity.subject.clone(),

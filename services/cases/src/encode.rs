@@ -14,7 +14,7 @@ use masar_workflow::{Case, CaseEvent, Child, ClockOperation, Effect as Asked, Pa
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::store::{case, entry};
+use crate::store::{Count, case, entry};
 
 /// A case for those who read it.
 pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
@@ -57,10 +57,9 @@ pub(crate) fn forms(case: &Case) -> prost_types::Struct {
     json::to_struct(&json!(case.forms))
 }
 
-/// An entry of a case's history.
-pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
+/// An entry of a case's history, with the event of one that is a transition.
+pub(crate) fn entry(row: entry::Model, event: Option<CaseEvent>) -> api::CaseEvent {
     let transition = row.kind == "transition";
-    let event = row.event.and_then(|event| serde_json::from_str::<CaseEvent>(&event).ok());
     let (form_name, form) = event.and_then(|event| event.form).unzip();
     let (reason, text) = if transition { (row.text, String::new()) } else { (String::new(), row.text) };
     api::CaseEvent {
@@ -75,6 +74,7 @@ pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
         form: form.as_ref().map(json::to_struct),
         kind: row.kind,
         text,
+        concealed: false,
     }
 }
 
@@ -175,12 +175,15 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
             template: template.clone(),
             recipients: recipients.clone(),
         }),
-        Asked::Child { package, link, number, form } => effect::Effect::Child(events::ChildEffect {
-            package: package.clone(),
-            link: link.clone(),
-            form: Some(json::to_struct(form)),
-            number: *number,
-        }),
+        // One that is concealed is asked for otherwise.
+        Asked::Child { package, link, number, form, lodged_by: _ } => {
+            effect::Effect::Child(events::ChildEffect {
+                package: package.clone(),
+                link: link.clone(),
+                form: Some(json::to_struct(form)),
+                number: *number,
+            })
+        }
     };
     Effect { effect: Some(effect) }
 }
@@ -227,6 +230,17 @@ fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
     };
     message.set_operation(operation);
     message
+}
+
+/// Cases of a type in states of a category, counted.
+pub(crate) fn count(count: Count) -> api::CaseCount {
+    let category =
+        count.category.parse::<StateCategory>().map(common::StateCategory::from).unwrap_or_default();
+    api::CaseCount {
+        case_type: count.case_type,
+        category: category.into(),
+        cases: count.cases.unsigned_abs(),
+    }
 }
 
 fn subject(row: &case::Model) -> common::BiText {

@@ -111,6 +111,12 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
     ),
     (Code::ChildGuard, "on_child: []", "on_child: [finish]", "finish"),
     (
+        Code::Concealed,
+        "en: \"Hold\"}}",
+        "en: \"Hold\"}, form: ask, effects: [{child: {package: part, link: test, concealed: {lodged_by: text, revealed_to: [analyst], revealed_in: [done]}}}]}",
+        "wait, roles",
+    ),
+    (
         Code::AutomaticCycle,
         "to: wait, roles: [case_handler], label",
         "to: wait, roles: [system], guard: 'children == []', otherwise: {ar: \"ا\", en: \"a\"}, label",
