@@ -5,6 +5,7 @@ mod concealed;
 mod duties;
 mod ladders;
 pub(crate) mod paths;
+mod quotas;
 pub(crate) mod stages;
 mod texts;
 
@@ -33,6 +34,7 @@ pub(crate) fn check(
     stages::check(definition, found);
     duties::check(definition, found);
     concealed::check(definition, found);
+    quotas::check(definition, forms, found);
     clocks::check(definition, found);
     ladders::check(definition, found);
     messages(definition, found);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::{TABLE, TableRule};
 #[cfg(test)]
 use crate::tests::words::{Category, Duration, Moment, RoleCode, Text};
-use crate::{Again, Concealed, Refusal, SYSTEM};
+use crate::{Again, Concealed, Quota, Refusal, SYSTEM};
 
 /// What a level does that puts the case on the list of a queue.
 pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
@@ -77,6 +77,9 @@ pub struct Definition {
     /// Decision tables by name; each has its rows in `tables/NAME.csv`.
     #[serde(default)]
     pub tables: BTreeMap<String, TableRule>,
+    /// What shares of its children a case needs, by code (E14).
+    #[serde(default)]
+    pub quotas: BTreeMap<String, Quota>,
     /// What people are told.
     #[serde(default)]
     pub templates: BTreeMap<String, Template>,
@@ -142,6 +145,8 @@ pub struct Transition {
     /// What to tell people when the guard does not hold.
     #[cfg_attr(test, schemars(with = "Option<Text>"))]
     pub otherwise: Option<BiText>,
+    /// A quota of which every hard rule must be met.
+    pub quotas: Option<String>,
     /// The form that must be filled in.
     pub form: Option<String>,
     /// True when a reason must be given.

@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod findings;
 mod overlay;
+mod quotas;
 mod scenarios;
 mod schema;
 mod tables;

@@ -11,7 +11,7 @@ use masar_proto::cases::v1::transition_cases_response::Result as ItemResult;
 use masar_proto::common::v1::PageResponse;
 use masar_proto::json;
 use masar_runtime::{Caller, caller, refuse};
-use masar_workflow::{Actor, Command, Refusal, Situation, available};
+use masar_workflow::{Actor, Case, Command, Refusal, Situation, available, tallies};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +110,17 @@ impl Api {
         self.app.batcher.submit(order(&self.app, &caller, found.id, deed)).await.map_err(refusal)
     }
 
+    /// How the quotas of a case stand; none where its package has none.
+    fn quotas(&self, row: &case::Model, case: &Case) -> Result<Vec<api::QuotaTally>, Error> {
+        let Some(package) =
+            self.app.package(row).ok().filter(|package| !package.definition().quotas.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
+        let tallies = tallies(package.definition(), case, &row.children()?);
+        Ok(tallies.into_iter().map(encode::quota).collect())
+    }
+
     fn encode(&self, row: &case::Model) -> api::Case {
         encode::case(row, self.app.package(row).ok().as_deref())
     }
@@ -135,9 +146,10 @@ impl CaseService for Api {
         });
         let caller = caller(&request)?;
         let concealed = Reader::new(&self.app, &caller).links(&row).await.map_err(refusal)?;
-        let forms = Some(encode::forms(&self.app.whole(row.id).await.map_err(refusal)?));
-        let links = links.chain(concealed).collect();
-        Ok(Response::new(api::Case { links, forms, ..self.encode(&row) }))
+        let whole = self.app.whole(row.id).await.map_err(refusal)?;
+        let (links, forms) = (links.chain(concealed).collect(), Some(encode::forms(&whole)));
+        let quotas = self.quotas(&row, &whole).map_err(refusal)?;
+        Ok(Response::new(api::Case { links, forms, quotas, ..self.encode(&row) }))
     }
 
     async fn count_cases(

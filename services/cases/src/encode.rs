@@ -10,7 +10,9 @@ use masar_proto::events::v1::{
 };
 use masar_proto::{json, time};
 use masar_store::time::from_db;
-use masar_workflow::{Case, CaseEvent, Child, ClockOperation, Effect as Asked, Package};
+use masar_workflow::{
+    Case, CaseEvent, Child, ClockOperation, Effect as Asked, Package, Shown, Standing, Tally,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -49,12 +51,40 @@ pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
         source_system: row.source_system.clone(),
         external_ref: row.external_ref.clone(),
         historical: row.historical,
+        quotas: Vec::new(),
     }
 }
 
 /// The last data of each form of a case.
 pub(crate) fn forms(case: &Case) -> prost_types::Struct {
     json::to_struct(&json!(case.forms))
+}
+
+/// How a quota of a case stands.
+pub(crate) fn quota(tally: Tally) -> api::QuotaTally {
+    let total = tally.total;
+    let standing = |standing: Standing| api::QuotaStanding {
+        sentence: Some(standing.sentence(total).into()),
+        count: match standing.shown {
+            Shown::Count(count) => Some(count),
+            Shown::FewerThan(_) | Shown::Withheld => None,
+        },
+        shown: Some(standing.shown.words().into()),
+        dimension: standing.dimension,
+        value: standing.value,
+        dimension_label: Some(standing.dimension_label.into()),
+        value_label: Some(standing.value_label.into()),
+        least: standing.least,
+        most: standing.most,
+        met: standing.met,
+        hard: standing.hard,
+    };
+    api::QuotaTally {
+        quota: tally.quota,
+        label: Some(tally.label.into()),
+        total,
+        standings: tally.standings.into_iter().map(standing).collect(),
+    }
 }
 
 /// An entry of a case's history, with the event of one that is a transition.
