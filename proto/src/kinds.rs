@@ -10,6 +10,8 @@ pub const CASE_CHANGED: &str = "case.changed";
 pub const CASE_COMMENTED: &str = "case.commented";
 /// `CaseLinked`.
 pub const CASE_LINKED: &str = "case.linked";
+/// `CaseLodged`: a case comes in, and nobody learns at whose wish.
+pub const CASE_LODGED: &str = "case.lodged";
 /// `ChildChanged`: a child is not what it was, for the case that has it.
 pub const CASE_CHILD_CHANGED: &str = "case.child_changed";
 
@@ -71,6 +73,7 @@ pub fn message_of(kind: &str) -> Option<&'static str> {
         CASE_OPENED | CASE_CHANGED => "masar.events.v1.CaseChanged",
         CASE_COMMENTED => "masar.events.v1.CaseCommented",
         CASE_LINKED => "masar.events.v1.CaseLinked",
+        CASE_LODGED => "masar.events.v1.CaseLodged",
         CASE_CHILD_CHANGED => "masar.events.v1.ChildChanged",
         CLOCK_WARNED | CLOCK_BREACHED | CLOCK_OVERDUE => "masar.events.v1.ClockMarked",
         MESSAGE_TOLD => "masar.events.v1.MessageTold",
@@ -95,6 +98,7 @@ mod tests {
             CASE_CHANGED,
             CASE_COMMENTED,
             CASE_LINKED,
+            CASE_LODGED,
             CASE_CHILD_CHANGED,
             CLOCK_BREACHED,
             MESSAGE_TOLD,

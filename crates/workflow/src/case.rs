@@ -182,7 +182,10 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
     });
     (case.state, case.category) = event.to.clone();
     case.version = event.version;
-    case.forms.extend(event.form.clone());
+    // What a concealed child began with stays with the event: what else is known of the case must not tell of it.
+    if event.concealed().next().is_none() {
+        case.forms.extend(event.form.clone());
+    }
     match &event.change {
         Change::Opened { historical, counters } => {
             case.historical = *historical;

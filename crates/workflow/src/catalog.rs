@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
-use crate::{Definition, Error, Files, Package, Source, Task};
+use crate::{Definition, Error, Files, Package, Quota, Source, Task};
 
 /// The packages that the product brings.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../workflows");
@@ -50,6 +50,9 @@ impl Catalog {
     /// `Catalog` with the first child that is none.
     pub fn check(&self) -> Result<(), Error> {
         for package in self.packages().map(|package| package.definition()) {
+            for (code, quota) in &package.quotas {
+                self.counts(&package.package, code, quota)?;
+            }
             for task in package.transitions.iter().flat_map(|transition| &transition.effects) {
                 if let Task::Child { package: child, .. } = task
                     && self.in_force(child).is_none()
@@ -62,6 +65,26 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+
+    /// What a quota counts are children that are there, in states and by facts that they have.
+    fn counts(&self, package: &str, code: &str, quota: &Quota) -> Result<(), Error> {
+        let wrong = |problem: String| {
+            Err(Error::Catalog(format!("{package} counts for the quota `{code}` {problem}")))
+        };
+        let Some(child) = self.in_force(&quota.package).map(|child| child.definition()) else {
+            return wrong(format!("children of `{}`, which is no package", quota.package));
+        };
+        if let Some(state) = quota.states.iter().find(|state| !child.states.contains_key(*state)) {
+            return wrong(format!("children in `{state}`, which is no state of `{}`", quota.package));
+        }
+        let known = |fact: &String| {
+            child.facts.contains_key(fact) || child.transitions.iter().any(|way| way.sets.contains_key(fact))
+        };
+        match quota.dimensions.keys().find(|fact| !known(fact)) {
+            Some(fact) => wrong(format!("by `{fact}`, which nobody knows of a case of `{}`", quota.package)),
+            None => Ok(()),
+        }
     }
 
     /// Adds a package.

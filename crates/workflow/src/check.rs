@@ -2,9 +2,11 @@
 
 mod agreements;
 mod clocks;
+mod concealed;
 mod duties;
 mod ladders;
 pub(crate) mod paths;
+mod quotas;
 pub(crate) mod stages;
 mod texts;
 
@@ -33,6 +35,8 @@ pub(crate) fn check(
     stages::check(definition, found);
     duties::check(definition, found);
     agreements::check(definition, found);
+    concealed::check(definition, found);
+    quotas::check(definition, forms, found);
     clocks::check(definition, found);
     ladders::check(definition, found);
     messages(definition, found);
@@ -72,6 +76,11 @@ fn words(definition: &Definition, found: &Found) {
         }
     }
     for (path, task) in tasks(definition) {
+        if let Some((link, rule)) = task.concealed() {
+            let (path, place) =
+                (format!("{path}/child/concealed/revealed_to"), format!("the concealed `{link}`"));
+            rule.revealed_to.iter().for_each(|name| role(&path, &place, &name.0, &[]));
+        }
         if let Task::Notify { template, to } = task {
             let place = format!("the message `{template}`");
             let known = ["customer", "handler", "actor"];

@@ -50,6 +50,8 @@ pub(crate) struct Asking {
     each: Option<Expression>,
     /// The fields of the child's opening form; none takes over the form of the transition.
     with: Vec<(String, Said)>,
+    /// Under which name it is lodged, where it is concealed.
+    lodged_by: Option<Said>,
 }
 
 impl Asking {
@@ -60,7 +62,7 @@ impl Asking {
     }
 
     fn of(reader: &Reader<'_>, spot: &Spot<'_>, number: usize, task: &Task) -> Option<Self> {
-        let Task::Child { package, link, each, with } = task else { return None };
+        let Task::Child { package, link, each, with, concealed } = task else { return None };
         let spot = Spot {
             path: format!("{}/{number}/child", spot.path),
             words: format!("the child `{package}` of {}", spot.words),
@@ -77,7 +79,15 @@ impl Asking {
             link: link.clone(),
             each: each.as_deref().and_then(|text| reader.read(&within("each"), text)),
             with: with.iter().filter_map(said).collect(),
+            lodged_by: concealed.as_ref().and_then(|rule| {
+                Said::read(reader, &within("concealed/lodged_by"), spot.form, &rule.lodged_by)
+            }),
         })
+    }
+
+    /// True when nobody finds the child to be one.
+    pub(crate) fn conceals(&self) -> bool {
+        self.lodged_by.is_some()
     }
 
     /// The children that are asked for, given the case after the event and the event's form.
@@ -96,8 +106,18 @@ impl Asking {
             link: self.link.clone(),
             number: u32::try_from(number).unwrap_or(u32::MAX),
             form: self.form(case, form, &row),
+            lodged_by: self.lodged_by.as_ref().map(|name| Self::name(name, case, form)),
         };
         rows.into_iter().enumerate().map(child).collect()
+    }
+
+    /// The name under which a concealed child is lodged.
+    fn name(said: &Said, case: &Value, form: &Value) -> String {
+        let name = match said {
+            Said::Field(field) => form.get(field).and_then(Value::as_str).map(str::to_owned),
+            decided => decided.text(&scope(case, form, &Value::Null)),
+        };
+        name.unwrap_or_default()
     }
 
     fn form(&self, case: &Value, form: &Value, row: &Value) -> Value {

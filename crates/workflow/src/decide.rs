@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::children::children_facts;
 use crate::expression::Scope;
-use crate::{Actor, Case, CaseEvent, Change, Child, Definition, Package, Transition};
+use crate::{Actor, Case, CaseEvent, Change, Child, Definition, Package, Transition, quota};
 
 /// The action of the first event of every case.
 pub const OPEN: &str = "open";
@@ -118,6 +118,12 @@ pub enum Refusal {
         /// What to tell people.
         message: BiText,
     },
+    /// A hard rule of a quota is not met (AMB-18).
+    #[error("{} / {}", .message.en, .message.ar)]
+    Quota {
+        /// Which, and what is needed.
+        message: BiText,
+    },
     /// A reason must be given.
     #[error("a reason must be given")]
     Reason,
@@ -153,6 +159,7 @@ impl Refusal {
             Self::SeparationOfDuties { .. } => "SEPARATION_OF_DUTIES",
             Self::Window { .. } => "WINDOW",
             Self::Guard { .. } => "GUARD",
+            Self::Quota { .. } => "QUOTA",
             Self::Reason => "REASON",
             Self::Form(_) => "FORM",
         }
@@ -348,8 +355,11 @@ fn permitted<'a>(
                 }
                 None => package.guard_holds(index, scope),
             };
-            let message = || transition.otherwise.clone().unwrap_or_default();
-            if holds { Ok(()) } else { Err(Refusal::Guard { message: message() }) }
+            if !holds {
+                return Err(Refusal::Guard { message: transition.otherwise.clone().unwrap_or_default() });
+            }
+            let quota = transition.quotas.as_deref();
+            quota.map_or(Ok(()), |quota| quota::refuse(definition, quota, case, situation.children))
         });
         match allowed {
             Ok(()) => return Ok((index, transition, computed.or_else(|| form.cloned()))),

@@ -6,10 +6,10 @@ use masar_clock::Mark;
 use masar_domain::{BiText, Role, StateCategory};
 use serde::{Deserialize, Serialize};
 
-use crate::table::TABLE;
+use crate::table::{TABLE, TableRule};
 #[cfg(test)]
 use crate::tests::words::{Category, Moment, RoleCode, Text};
-use crate::{Again, Refusal, SYSTEM};
+use crate::{Again, Concealed, Quota, Refusal, SYSTEM};
 
 mod clocks;
 
@@ -80,54 +80,12 @@ pub struct Definition {
     /// Decision tables by name; each has its rows in `tables/NAME.csv`.
     #[serde(default)]
     pub tables: BTreeMap<String, TableRule>,
+    /// What shares of its children a case needs, by code (E14).
+    #[serde(default)]
+    pub quotas: BTreeMap<String, Quota>,
     /// What people are told.
     #[serde(default)]
     pub templates: BTreeMap<String, Template>,
-}
-
-/// A decision table: what is compared, and what the row that holds gives. Facts, fields of children, queues and computed fields
-/// ask it as `table NAME`, or `table NAME.COLUMN` where it gives several columns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct TableRule {
-    /// Which row counts.
-    pub hit: Hit,
-    /// What is compared, by the column of the file.
-    pub inputs: BTreeMap<String, TableInput>,
-    /// The columns that are given.
-    pub gives: Vec<String>,
-}
-
-/// Which row of a table counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Hit {
-    /// The first that holds.
-    First,
-    /// The only one that holds; the check refuses rows that hold for the same.
-    Unique,
-}
-
-/// What a column of a table is compared with, and everything that it may be: the check looks for what no row holds for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct TableInput {
-    /// A CEL expression over what the place knows that asks the table.
-    pub of: String,
-    /// The words that it may be.
-    #[serde(default)]
-    pub values: BTreeSet<String>,
-    /// The numbers that it may be, such as `0..100`, `0..` or `..`.
-    pub numbers: Option<String>,
-    /// True when the numbers are whole.
-    #[serde(default)]
-    pub whole: bool,
-    /// True when it may be nothing, for which a cell says `none`.
-    #[serde(default)]
-    pub optional: bool,
 }
 
 /// Whoever brings in what customers say.
@@ -190,6 +148,8 @@ pub struct Transition {
     /// What to tell people when the guard does not hold.
     #[cfg_attr(test, schemars(with = "Option<Text>"))]
     pub otherwise: Option<BiText>,
+    /// A quota of which every hard rule must be met.
+    pub quotas: Option<String>,
     /// The form that must be filled in.
     pub form: Option<String>,
     /// True when a reason must be given.
@@ -241,6 +201,8 @@ pub enum Task {
         /// `case`, `form` and `row`, or `table NAME`. Without any the child begins with the form of the transition.
         #[serde(default)]
         with: BTreeMap<String, String>,
+        /// Set for a child that nobody finds to be one (CMP-07).
+        concealed: Option<Concealed>,
     },
     /// Put an agreement into force, in the place of the one that the case has put into force before: from then on it goes
     /// before the targets of the clocks between its parties (SVC-05).
@@ -361,6 +323,9 @@ impl Definition {
         let mut transitions = std::mem::take(&mut self.transitions);
         for transition in &mut transitions {
             transition.from = self.named_by(&transition.from);
+            for (_, concealed) in transition.effects.iter_mut().filter_map(Task::concealed_mut) {
+                concealed.revealed_in = self.named_by(&concealed.revealed_in);
+            }
         }
         let stays = |transition: &Transition| transition.to == SAME;
         self.transitions = transitions

@@ -46,6 +46,9 @@ pub enum Effect {
         /// Its opening form.
         #[serde(default)]
         form: Value,
+        /// Set for a concealed child: the name under which it is lodged, empty where it is nobody's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lodged_by: Option<String>,
     },
     /// What two parties promise each other comes into force, in the place of what the case put into force before.
     Agree(Agreement),
@@ -164,6 +167,12 @@ impl Package {
         children: &[Asking],
     ) -> CaseEvent {
         let after = evolve(before.cloned(), &event);
+        // What asks for a concealed child does nothing that others would hear of.
+        if children.iter().any(Asking::conceals) {
+            let (case, form) = (case_facts(&after), event.form.as_ref().map(|(_, data)| data));
+            event.effects = children.iter().flat_map(|asking| asking.effects(&case, form)).collect();
+            return event;
+        }
         let mut effects = self.clock_effects(before, &after, &event);
         effects.extend(tasks.iter().filter_map(|task| asked(task, after.historical)));
         if !children.is_empty() {

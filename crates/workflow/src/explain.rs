@@ -8,7 +8,8 @@ use masar_domain::{Language, Role};
 
 use crate::table::TABLE;
 use crate::{
-    Again, Between, CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition, acts,
+    Again, Between, CUSTOMER, ClockKind, ClockRule, Concealed, Definition, Level, Moments, Quota, QuotaRule,
+    Task, Transition, acts,
 };
 
 /// Says a machine in sentences.
@@ -19,6 +20,7 @@ pub fn explain(definition: &Definition, language: Language) -> String {
     parts.extend(definition.states.keys().map(|state| teller.state(state)));
     parts.push(teller.say("المهل", "Clocks").to_owned());
     parts.extend(definition.clocks.iter().map(|(code, rule)| teller.clock(code, rule)));
+    parts.extend(definition.quotas.values().map(|quota| teller.quota(quota)));
     parts.push(teller.routing());
     parts.join("\n")
 }
@@ -135,6 +137,13 @@ impl Teller<'_> {
                 self.say("، على ألا يكون هو من قام بـ", ", unless the same person did")
             );
         }
+        if let Some(quota) = transition.quotas.as_ref().and_then(|quota| self.definition.quotas.get(quota)) {
+            let label = self.quoted(quota.label.in_language(self.language));
+            text += &format!(
+                "{} {label}",
+                self.say("، إن تحققت الحصص الملزمة في", ", if the hard quotas are met of")
+            );
+        }
         text += ".\n";
         if let (Some(guard), Some(otherwise)) = (&transition.guard, &transition.otherwise) {
             let otherwise = self.quoted(otherwise.in_language(self.language));
@@ -155,10 +164,11 @@ impl Teller<'_> {
                     let to = self.list(to.iter().map(|role| self.role(role)));
                     format!("{} {to}: {template}", self.say("يبلغ", "This is told to"))
                 }
-                Task::Child { package, each, .. } => {
+                Task::Child { package, each, concealed, .. } => {
                     let many = self.say("تفتح حالة لكل سطر من", "A case is opened for each row, of");
                     let one = self.say("تفتح حالة من", "A case is opened, of");
-                    format!("{} {package}", if each.is_some() { many } else { one })
+                    let opened = format!("{} {package}", if each.is_some() { many } else { one });
+                    opened + &concealed.as_ref().map(|rule| self.concealed(rule)).unwrap_or_default()
                 }
                 Task::Agree { .. } => self
                     .say(
@@ -174,6 +184,17 @@ impl Teller<'_> {
             text += &format!("    {said}.\n");
         }
         text
+    }
+
+    fn concealed(&self, rule: &Concealed) -> String {
+        let roles = self.roles(&rule.revealed_to);
+        let states = self.list(rule.revealed_in.iter().map(|state| self.name_of_state(state)));
+        match self.language {
+            Language::Ar => format!("، ولا يُعرف أنها من هذه الحالة إلا لمن قدمها، ولـ{roles} في {states}"),
+            Language::En => {
+                format!(", and nobody knows whose it is but whoever lodged it, and {roles} in {states}")
+            }
+        }
     }
 
     fn name_of_clock(&self, code: &str) -> String {
@@ -264,6 +285,43 @@ impl Teller<'_> {
             text += &format!(" {} {action}.", self.say("ويقوم النظام بـ", "The system does"));
         }
         text + "\n"
+    }
+
+    fn quota(&self, quota: &Quota) -> String {
+        let states = quota.states.iter().cloned();
+        let mut text = format!(
+            "{} {}: {} ({})\n",
+            self.say("حصص", "Quotas of"),
+            self.quoted(quota.label.in_language(self.language)),
+            quota.package,
+            self.list(states),
+        );
+        for rule in &quota.rules {
+            text += &format!("  - {}\n", self.quota_rule(quota, rule));
+        }
+        if let Some(rows) = &quota.rows {
+            text += &format!("  - {} {rows}\n", self.say("وما تحدده الاستمارة في", "And what a form says in"));
+        }
+        text
+    }
+
+    fn quota_rule(&self, quota: &Quota, rule: &QuotaRule) -> String {
+        let dimension = quota.dimensions.get(&rule.dimension);
+        let label = dimension.map(|dimension| dimension.label.in_language(self.language));
+        let value = dimension.and_then(|dimension| dimension.values.get(&rule.value));
+        let value = value.map_or(rule.value.as_str(), |value| value.in_language(self.language));
+        let asked = [
+            (rule.share_min.map(|share| format!("{share}%")), "لا تقل عن", "no less than"),
+            (rule.share_target.map(|share| format!("{share}%")), "المستهدف", "wanted"),
+            (rule.at_least.map(|count| count.to_string()), "العدد الأدنى", "at least so many"),
+        ];
+        let asked = asked
+            .into_iter()
+            .filter_map(|(said, arabic, english)| Some(format!("{} {}", self.say(arabic, english), said?)));
+        let asked = self.list(asked);
+        let hard = if rule.hard { self.say(" (ملزمة)", " (hard)") } else { "" };
+        let named = self.list([label.unwrap_or(&rule.dimension), value].map(str::to_owned).into_iter());
+        format!("{named}: {asked}{hard}")
     }
 
     fn routing(&self) -> String {

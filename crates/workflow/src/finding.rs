@@ -116,6 +116,12 @@ codes! {
         SystemAction = "SYSTEM_ACTION",
         /// What the system tries when a child changes asks nothing about children.
         ChildGuard = "CHILD_GUARD",
+        /// A concealed child is asked for in a way that tells of it.
+        Concealed = "CONCEALED",
+        /// A quota that cannot be counted.
+        Quota = "QUOTA",
+        /// Bands that leave out a number, or of which two take the same.
+        Bands = "BANDS",
         /// The system leads a case around for ever.
         AutomaticCycle = "AUTOMATIC_CYCLE",
         /// A ladder has no level that fires.

@@ -11,6 +11,7 @@ mod check;
 mod children;
 mod codes;
 mod computed;
+mod concealed;
 mod decide;
 mod definition;
 mod diff;
@@ -28,6 +29,7 @@ mod migrate;
 mod overlay;
 mod package;
 mod places;
+mod quota;
 mod routing;
 mod said;
 mod scenario;
@@ -42,12 +44,13 @@ pub use agreement::{AgreedTarget, Agreement, AgreementKind, OpenClocks, Parties}
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
 pub use catalog::{Catalog, Version, shipped, shipped_files, shipped_simulation};
 pub use children::Child;
+pub use concealed::Concealed;
 pub use decide::{
     Availability, Command, ENDED_ELSEWHERE, OPEN, Opening, Refusal, Situation, Violation, available, decide,
 };
 pub use definition::{
-    Begin, Between, ClockKind, ClockRule, Definition, Extension, Hit, Ladder, Level, Moments, Routing, Rule,
-    State, TableInput, TableRule, Task, Template, Transition,
+    Begin, Between, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule,
+    State, Task, Template, Transition,
 };
 pub use diff::{Difference, Edit, Kind, Risk, RiskCode, diff};
 pub use effect::{ClockEffect, ClockOperation, Effect};
@@ -60,6 +63,8 @@ pub use ladder::{Again, CUSTOMER, Climb, Holders, LadderStep, acts, climb};
 pub use migrate::{Fate, Migration, Occasion, Stranded};
 pub use overlay::{Fields, Labels, Overlaid, Overlay, Tightening, Without, overlay};
 pub use package::{Package, Source};
+pub use quota::{Band, Bands, Dimension, Quota, QuotaRule, Shown, Standing, Tally, tallies};
 pub use routing::{Routed, Tried};
 pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
 pub use schema::{FileKind, schema};
+pub use table::{Hit, TableInput, TableRule};

@@ -16,7 +16,7 @@ use crate::form::Form;
 use crate::said::Said;
 use crate::table::{Asked, Table};
 use crate::target::TargetTables;
-use crate::{Begin, Case, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check};
+use crate::{Begin, Case, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check, quota};
 
 /// The texts of a package folder.
 #[derive(Debug, Clone, Default)]
@@ -179,7 +179,9 @@ impl Package {
 
     /// What is wrong with a filled-in form whose computed fields are there.
     pub(crate) fn violations_of(&self, form: &str, data: &Value) -> Vec<Violation> {
-        self.forms.get(form).map(|form| form.violations(data)).unwrap_or_default()
+        let mut found = self.forms.get(form).map(|form| form.violations(data)).unwrap_or_default();
+        found.extend(quota::violations(&self.definition, form, data));
+        found
     }
 
     /// A filled-in form of a case with its computed fields.

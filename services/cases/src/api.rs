@@ -11,7 +11,7 @@ use masar_proto::cases::v1::transition_cases_response::Result as ItemResult;
 use masar_proto::common::v1::PageResponse;
 use masar_proto::json;
 use masar_runtime::{Caller, caller, refuse};
-use masar_workflow::{Actor, Command, Refusal, Situation, available};
+use masar_workflow::{Actor, Case, Command, Refusal, Situation, available, tallies};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,8 @@ use uuid::Uuid;
 use crate::app::{App, Deed, Error, Order};
 use crate::encode;
 use crate::receipts::Receipts;
-use crate::store::{case, entry, link, list};
+use crate::reveal::Reader;
+use crate::store::{case, count, entry, link, list};
 
 /// Items of one stream that may be on their way to the disk.
 const IN_FLIGHT: usize = 512;
@@ -109,6 +110,17 @@ impl Api {
         self.app.batcher.submit(order(&self.app, &caller, found.id, deed)).await.map_err(refusal)
     }
 
+    /// How the quotas of a case stand; none where its package has none.
+    fn quotas(&self, row: &case::Model, case: &Case) -> Result<Vec<api::QuotaTally>, Error> {
+        let Some(package) =
+            self.app.package(row).ok().filter(|package| !package.definition().quotas.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
+        let tallies = tallies(package.definition(), case, &row.children()?);
+        Ok(tallies.into_iter().map(encode::quota).collect())
+    }
+
     fn encode(&self, row: &case::Model) -> api::Case {
         encode::case(row, self.app.package(row).ok().as_deref())
     }
@@ -130,9 +142,24 @@ impl CaseService for Api {
             link: link.link,
             case_id: link.other_id.to_string(),
             reference: link.other_reference,
+            concealed: false,
         });
-        let forms = Some(encode::forms(&self.app.whole(row.id).await.map_err(refusal)?));
-        Ok(Response::new(api::Case { links: links.collect(), forms, ..self.encode(&row) }))
+        let caller = caller(&request)?;
+        let concealed = Reader::new(&self.app, &caller).links(&row).await.map_err(refusal)?;
+        let whole = self.app.whole(row.id).await.map_err(refusal)?;
+        let (links, forms) = (links.chain(concealed).collect(), Some(encode::forms(&whole)));
+        let quotas = self.quotas(&row, &whole).map_err(refusal)?;
+        Ok(Response::new(api::Case { links, forms, quotas, ..self.encode(&row) }))
+    }
+
+    async fn count_cases(
+        &self,
+        request: Request<api::CountCasesRequest>,
+    ) -> Result<Response<api::CountCasesResponse>, Status> {
+        let caller = caller(&request)?;
+        let counted = count(&self.app.store, &caller.tenant.0, request.get_ref()).await.map_err(stored)?;
+        let counts = counted.into_iter().map(encode::count).collect();
+        Ok(Response::new(api::CountCasesResponse { counts }))
     }
 
     async fn list_cases(
@@ -237,10 +264,11 @@ impl CaseService for Api {
         request: Request<api::ListCaseEventsRequest>,
     ) -> Result<Response<api::ListCaseEventsResponse>, Status> {
         let row = self.find(&request, &request.get_ref().case).await?;
+        let caller = caller(&request)?;
         let wanted = request.into_inner().page.unwrap_or_default();
         let listed = entry::history(&self.app.store, row.id, &wanted).await;
         let (rows, next_token) = listed.map_err(stored)?;
-        let events = rows.into_iter().map(encode::entry).collect();
+        let events = Reader::new(&self.app, &caller).entries(&row, rows).await.map_err(refusal)?;
         Ok(Response::new(api::ListCaseEventsResponse { events, page: Some(PageResponse { next_token }) }))
     }
 
@@ -310,7 +338,7 @@ async fn move_one(
     Ok(api::TransitionCasesResponse { item, result: Some(result) })
 }
 
-fn order(app: &App, caller: &Caller, case: Uuid, deed: Deed) -> Order {
+pub(crate) fn order(app: &App, caller: &Caller, case: Uuid, deed: Deed) -> Order {
     let identity = &caller.identity;
     Order {
         tenant: caller.tenant.0.clone(),
@@ -338,7 +366,7 @@ enum Found {
     Received(Box<api::Case>),
 }
 
-fn actor(caller: &Caller) -> Actor {
+pub(crate) fn actor(caller: &Caller) -> Actor {
     let identity = &caller.identity;
     Actor {
         id: identity.subject.clone(),

@@ -13,13 +13,12 @@ use masar_proto::{kinds, time};
 use masar_runtime::Clock;
 use masar_store::Transaction;
 use masar_store::time::to_db;
-use masar_workflow::{Actor, Command, acts};
+use masar_workflow::acts;
 use serde_json::json;
-use tracing::Span;
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Core, Deed, Error, Order, Session, open};
+use crate::app::{Core, Error, Session, Touched, open};
 use crate::store::case;
 
 /// The clock whose due time lists show: the answer that the customer was promised.
@@ -56,18 +55,20 @@ impl Handler for Hear {
         for event in events {
             heard.extend(self.read(event)?.into_iter().map(|heard| (event, heard)));
         }
-        let (mut cases, mut moving) = (BTreeSet::new(), BTreeSet::new());
+        let mut touched = Touched::default();
         for (_, heard) in &heard {
-            cases.extend(heard.of());
-            if let Heard::Asked(case, _) | Heard::Child(case, _) = heard {
-                moving.insert(*case);
+            touched.cases.extend(heard.of());
+            match heard {
+                Heard::Asked(case, _) | Heard::Child(case, _) => drop(touched.moving.insert(*case)),
+                Heard::Submitted(submitted) => touched.opening.extend(submitted.case_id.parse::<Uuid>()),
+                Heard::Desk(..) | Heard::Clock(..) => {}
             }
         }
         let opening = heard.iter().filter_map(|(_, heard)| heard.opens());
         self.core.packages.know(tx, opening).await?;
-        let mut session = Session::begin(&self.core, tx, cases, moving).await.map_err(unusable)?;
+        let mut session = Session::begin(&self.core, tx, touched).await.map_err(unusable)?;
         for (event, heard) in heard {
-            event.cause(NAME, || self.hear(&mut session, event, heard)).map_err(unusable)?;
+            event.cause(NAME, || self.hear(&mut session, heard)).map_err(unusable)?;
         }
         let changed = session.save(tx).await.map_err(unusable)?;
         self.changed().extend(changed);
@@ -107,7 +108,7 @@ impl Hear {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, session: &mut Session<'_>, event: &Event, heard: Heard) -> Result<(), Error> {
+    fn hear(&self, session: &mut Session<'_>, heard: Heard) -> Result<(), Error> {
         match heard {
             Heard::Submitted(submitted) => open(session, &self.core.packages, *submitted, self.clock.now()),
             Heard::Desk(case, task) => {
@@ -121,33 +122,11 @@ impl Hear {
                 session.change(case, |row| show(row, &clock));
                 Ok(())
             }
-            Heard::Asked(case, action) => self.act(session, case, event, action),
+            Heard::Asked(case, action) => session.act(case, action, self.clock.now()),
             Heard::Child(case, child) => {
                 let asked = session.know(case, *child)?;
-                asked.into_iter().try_for_each(|action| self.act(session, case, event, action))
+                asked.into_iter().try_for_each(|action| session.act(case, action, self.clock.now()))
             }
-        }
-    }
-
-    /// The system acts where a clock, a ladder or a child says so. Where the case has moved on meanwhile, there is nothing left to do.
-    fn act(&self, session: &mut Session<'_>, case: Uuid, event: &Event, action: String) -> Result<(), Error> {
-        let actor = Actor::system();
-        let command = Command { action, ..Command::default() };
-        let order = Order {
-            tenant: event.tenant.clone(),
-            case,
-            submitter: None,
-            actor,
-            at: self.clock.now(),
-            deed: Deed::Move(command),
-            span: Span::current(),
-        };
-        match session.obey(order) {
-            Err(Error::Refused(refusal)) => {
-                tracing::info!(%case, %refusal, "there is nothing for the system to do");
-                Ok(())
-            }
-            done => done.map(drop),
         }
     }
 

@@ -12,12 +12,12 @@ use masar_proto::{json, time};
 use masar_store::time::from_db;
 use masar_workflow::{
     AgreedTarget, Agreement, Case, CaseEvent, Child, ClockKind, ClockOperation, Effect as Asked, OpenClocks,
-    Package, Parties,
+    Package, Parties, Shown, Standing, Tally,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::store::{case, entry};
+use crate::store::{Count, case, entry};
 
 /// A case for those who read it.
 pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
@@ -52,6 +52,7 @@ pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
         source_system: row.source_system.clone(),
         external_ref: row.external_ref.clone(),
         historical: row.historical,
+        quotas: Vec::new(),
     }
 }
 
@@ -60,10 +61,36 @@ pub(crate) fn forms(case: &Case) -> prost_types::Struct {
     json::to_struct(&json!(case.forms))
 }
 
-/// An entry of a case's history.
-pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
+/// How a quota of a case stands.
+pub(crate) fn quota(tally: Tally) -> api::QuotaTally {
+    let total = tally.total;
+    let standing = |standing: Standing| api::QuotaStanding {
+        sentence: Some(standing.sentence(total).into()),
+        count: match standing.shown {
+            Shown::Count(count) => Some(count),
+            Shown::FewerThan(_) | Shown::Withheld => None,
+        },
+        shown: Some(standing.shown.words().into()),
+        dimension: standing.dimension,
+        value: standing.value,
+        dimension_label: Some(standing.dimension_label.into()),
+        value_label: Some(standing.value_label.into()),
+        least: standing.least,
+        most: standing.most,
+        met: standing.met,
+        hard: standing.hard,
+    };
+    api::QuotaTally {
+        quota: tally.quota,
+        label: Some(tally.label.into()),
+        total,
+        standings: tally.standings.into_iter().map(standing).collect(),
+    }
+}
+
+/// An entry of a case's history, with the event of one that is a transition.
+pub(crate) fn entry(row: entry::Model, event: Option<CaseEvent>) -> api::CaseEvent {
     let transition = row.kind == "transition";
-    let event = row.event.and_then(|event| serde_json::from_str::<CaseEvent>(&event).ok());
     let (form_name, form) = event.and_then(|event| event.form).unzip();
     let (reason, text) = if transition { (row.text, String::new()) } else { (String::new(), row.text) };
     api::CaseEvent {
@@ -78,6 +105,7 @@ pub(crate) fn entry(row: entry::Model) -> api::CaseEvent {
         form: form.as_ref().map(json::to_struct),
         kind: row.kind,
         text,
+        concealed: false,
     }
 }
 
@@ -178,12 +206,15 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
             template: template.clone(),
             recipients: recipients.clone(),
         }),
-        Asked::Child { package, link, number, form } => effect::Effect::Child(events::ChildEffect {
-            package: package.clone(),
-            link: link.clone(),
-            form: Some(json::to_struct(form)),
-            number: *number,
-        }),
+        // One that is concealed is asked for otherwise.
+        Asked::Child { package, link, number, form, lodged_by: _ } => {
+            effect::Effect::Child(events::ChildEffect {
+                package: package.clone(),
+                link: link.clone(),
+                form: Some(json::to_struct(form)),
+                number: *number,
+            })
+        }
         Asked::Agree(agreement) => effect::Effect::Agreement(agreed(agreement)),
         Asked::EndAgreement => effect::Effect::Agreement(events::AgreementEffect {
             ended: true,
@@ -264,6 +295,17 @@ fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
     };
     message.set_operation(operation);
     message
+}
+
+/// Cases of a type in states of a category, counted.
+pub(crate) fn count(count: Count) -> api::CaseCount {
+    let category =
+        count.category.parse::<StateCategory>().map(common::StateCategory::from).unwrap_or_default();
+    api::CaseCount {
+        case_type: count.case_type,
+        category: category.into(),
+        cases: count.cases.unsigned_abs(),
+    }
 }
 
 fn subject(row: &case::Model) -> common::BiText {

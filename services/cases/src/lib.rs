@@ -6,6 +6,7 @@ mod consumer;
 mod encode;
 mod figures;
 mod receipts;
+mod reveal;
 mod store;
 mod workflows;
 

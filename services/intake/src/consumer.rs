@@ -6,13 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use masar_bus::{Error as BusError, Event, Handler, Outbox};
 use masar_packages::{Packages, is_told};
-use masar_proto::events::v1::{CaseChanged, effect::Effect};
+use masar_proto::events::v1::{CaseChanged, CaseLodged, effect::Effect};
 use masar_proto::{kinds, time};
 use masar_store::Transaction;
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::app::{Error, Gate, accept, child};
+use crate::app::{Error, Gate, accept, child, lodged};
 use crate::store::submission;
 
 pub(crate) struct Hear {
@@ -24,7 +24,7 @@ pub(crate) struct Hear {
 #[async_trait]
 impl Handler for Hear {
     fn hears(&self, event: &Event) -> bool {
-        is_of_case(event) || is_told(event)
+        is_of_case(event) || event.kind == kinds::CASE_LODGED || is_told(event)
     }
 
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
@@ -43,6 +43,12 @@ impl Handler for Hear {
                 }
             }
             states.insert(id, case.state);
+        }
+        for event in events.iter().filter(|event| event.kind == kinds::CASE_LODGED) {
+            let asked = event.decode::<CaseLodged>()?;
+            let at = time::from_proto(asked.at.as_ref()).unwrap_or(event.time);
+            let child = || lodged(&self.packages, asked, at);
+            children.push(event.cause(NAME, child).map_err(unusable)?);
         }
         accept(tx, &self.outbox, children).await.map_err(unusable)?;
         Ok(submission::remember(tx, states).await?)

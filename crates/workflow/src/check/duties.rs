@@ -32,7 +32,8 @@ pub(super) fn check(definition: &Definition, found: &Found) {
 fn hides(first: &Transition, second: &Transition) -> bool {
     let guard = first.guard.is_none() || first.guard == second.guard;
     let within = first.within.is_none() || first.within == second.within;
-    guard && within && first.not_by.is_subset(&second.not_by)
+    let quotas = first.quotas.is_none() || first.quotas == second.quotas;
+    guard && within && quotas && first.not_by.is_subset(&second.not_by)
 }
 
 /// A way that is open to those whom the other keeps out, and does the same.

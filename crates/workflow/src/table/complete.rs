@@ -2,9 +2,8 @@
 
 use super::cell::{Cell, Datum, Range};
 use super::{Table, file};
-use crate::definition::Hit;
 use crate::finding::Found;
-use crate::{Code, Finding, TableInput};
+use crate::{Code, Finding, Hit, TableInput};
 
 /// More kinds of what may come in than that are not looked through.
 const MOST: usize = 200_000;

@@ -2,6 +2,7 @@
 
 mod cell;
 mod complete;
+mod rule;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +10,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::cell::{Cell, Datum};
-use crate::definition::TableRule;
+pub use self::rule::{Hit, TableInput, TableRule};
 use crate::expression::{Expression, Read, Reader, Scope, Spot};
 use crate::finding::Found;
-use crate::{Code, Finding, TableInput};
+use crate::{Code, Finding};
 
 /// What stands before the name of a table that says a fact, a field or a queue.
 pub(crate) const TABLE: &str = "table ";

@@ -424,7 +424,7 @@ fn a_child_is_opened_from_the_form_of_its_transition() {
             form["from"] = json!(from);
         }
         let (package, link) = (child.to_owned(), link.to_owned());
-        let asked = Effect::Child { package, link, number: 0, form: form.clone() };
+        let asked = Effect::Child { package, link, number: 0, form: form.clone(), lodged_by: None };
         assert!(effects.contains(&asked), "{step}");
         assert_eq!(SHIPPED.in_force(child).unwrap().violations(opening_form, &form), []);
     }

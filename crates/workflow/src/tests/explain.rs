@@ -23,6 +23,33 @@ fn a_package_is_said_in_both_languages() {
 }
 
 #[test]
+fn what_is_concealed_and_which_shares_are_needed_is_said() {
+    let catalog = Catalog::shipped().unwrap();
+    let said = |package: &str, language| explain(catalog.in_force(package).unwrap().definition(), language);
+    for (package, language, sentence) in [
+        (
+            "ambassador-mission",
+            Language::En,
+            "A case is opened, of complaint, and nobody knows whose it is but whoever lodged it, and analyst, group leader,",
+        ),
+        ("ambassador-mission", Language::Ar, "ولا يُعرف أنها من هذه الحالة إلا لمن قدمها"),
+        ("ambassador-cycle", Language::En, ", if the hard quotas are met of “The active ambassadors”."),
+        ("ambassador-cycle", Language::Ar, "، إن تحققت الحصص الملزمة في «السفراء النشطون»."),
+        (
+            "ambassador-cycle",
+            Language::En,
+            "Quotas of “The active ambassadors”: ambassador-membership (active)",
+        ),
+        ("ambassador-cycle", Language::En, "  - Gender, Female: no less than 40%"),
+        ("ambassador-cycle", Language::Ar, "  - الأصل، عربي: العدد الأدنى 1"),
+        ("ambassador-cycle", Language::En, "  - And what a form says in quotas.quotas"),
+    ] {
+        let said = said(package, language);
+        assert!(said.contains(sentence), "{sentence}\n{said}");
+    }
+}
+
+#[test]
 fn every_action_and_every_clock_is_said() {
     for package in Catalog::shipped().unwrap().packages().map(|package| package.definition()) {
         for language in [Language::Ar, Language::En] {

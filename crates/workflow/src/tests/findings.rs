@@ -137,6 +137,19 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
     ),
     (Code::ChildGuard, "on_child: []", "on_child: [finish]", "finish"),
     (
+        Code::Concealed,
+        "en: \"Hold\"}}",
+        "en: \"Hold\"}, form: ask, effects: [{child: {package: part, link: test, concealed: {lodged_by: text, revealed_to: [analyst], revealed_in: [done]}}}]}",
+        "wait, roles",
+    ),
+    (Code::Quota, "en: \"Hold\"}}", "en: \"Hold\"}, quotas: panel}", "panel"),
+    (
+        Code::Bands,
+        "ladders:\n",
+        "quotas:\n  panel: {label: {ar: \"ل\", en: \"P\"}, package: part, states: [done], rules: [{dimension: age, value: old, at_least: 1}], dimensions: {age: {label: {ar: \"ع\", en: \"Age\"}, bands: {from: 18, of: [{code: old, from: 19}]}}}}\nladders:\n",
+        "{code: old",
+    ),
+    (
         Code::AutomaticCycle,
         "to: wait, roles: [case_handler], label",
         "to: wait, roles: [system], guard: 'children == []', otherwise: {ar: \"ا\", en: \"a\"}, label",

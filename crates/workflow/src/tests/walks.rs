@@ -146,6 +146,18 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Whoever does not hear of what is concealed knows all of the case that others know.
+    fn tells_nothing_of_what_it_conceals(&self) -> Result<(), TestCaseError> {
+        let heard = self.events.iter().filter(|event| event.concealed().next().is_none());
+        let known = |case: &Case| {
+            let Case { state, facts, forms, counts, clocks, handler, .. } = case.clone();
+            (state, facts, forms, counts, clocks, handler)
+        };
+        let heard = heard.fold(None, |case, event| Some(evolve(case, event)));
+        prop_assert_eq!(heard.as_ref().map(known), Some(known(&self.case)));
+        Ok(())
+    }
+
     fn is_what_its_events_say(&self) -> Result<(), TestCaseError> {
         let stored = serde_json::to_string(&self.events).unwrap();
         let read: Vec<CaseEvent> = serde_json::from_str(&stored).unwrap();
@@ -172,6 +184,7 @@ fn walked(
         walk.holds()?;
     }
     walk.is_what_its_events_say()?;
+    walk.tells_nothing_of_what_it_conceals()?;
     Ok(walk.events.len())
 }
 

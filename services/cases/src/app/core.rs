@@ -13,17 +13,21 @@ use masar_proto::{
 use masar_store::time::to_db;
 use masar_store::{Transaction, insert_all, save_all};
 use masar_workflow::{
-    Case, CaseEvent, Change, ClockEffect, ClockOperation, Effect, Situation, decide, evolve,
+    Actor, Case, CaseEvent, Change, ClockEffect, ClockOperation, Command, Effect, Situation, decide, evolve,
 };
 use tokio::sync::broadcast;
+use tracing::Span;
 use uuid::Uuid;
 
+use super::concealed::lodged;
 use super::{Deed, Error, Order, package};
 use crate::encode;
-use crate::store::{case, entry, fold, link};
+use crate::store::{case, concealed, entry, fold, link};
 
 /// Watchers that fall further behind read the case anew.
 const WATCHED: usize = 1_024;
+/// The kind of the entry that says who read a concealed link.
+pub(crate) const READING: &str = "reading";
 /// What a child is to the case that asked for it.
 const CHILD: &str = "child";
 
@@ -53,38 +57,56 @@ impl Core {
     }
 }
 
+/// The cases that a transaction works on.
+#[derive(Default)]
+pub(crate) struct Touched {
+    /// Those that are there.
+    pub(crate) cases: BTreeSet<Uuid>,
+    /// Of these, those that may move.
+    pub(crate) moving: BTreeSet<Uuid>,
+    /// Those that are opened.
+    pub(crate) opening: BTreeSet<Uuid>,
+}
+
 /// The cases of one transaction, and what became of them.
 pub(crate) struct Session<'a> {
     core: &'a Core,
     rows: HashMap<Uuid, case::Model>,
+    /// The links of concealed children among the cases, by their ids. Those that lodged them are among the cases too.
+    pub(super) above: HashMap<Uuid, concealed::Model>,
     /// Those of the cases that may move, as the pure core knows them.
     folds: HashMap<Uuid, Case>,
     changed: BTreeSet<Uuid>,
     moved: BTreeSet<Uuid>,
     entries: Vec<entry::Model>,
     links: Vec<link::Model>,
+    lodged: Vec<concealed::Model>,
     events: Vec<Event>,
 }
 
 impl<'a> Session<'a> {
     /// Locks cases for a transaction's work; those that may move are read whole.
-    pub(crate) async fn begin(
-        core: &'a Core,
-        tx: &Transaction,
-        cases: BTreeSet<Uuid>,
-        moving: BTreeSet<Uuid>,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn begin(core: &'a Core, tx: &Transaction, touched: Touched) -> Result<Self, Error> {
+        let Touched { mut cases, mut moving, opening } = touched;
+        // What becomes of a concealed child is known to the case that lodged it in the same transaction: no event may tell.
+        let above = concealed::above(tx, moving.union(&opening).copied().collect()).await?;
+        for link in above.values() {
+            cases.insert(link.case_id);
+            moving.insert(link.case_id);
+        }
         // Locked before they are read whole: nobody moves them in between.
         let rows = case::lock(tx, cases).await?;
         core.packages.know(tx, rows.values().map(case::Model::walks)).await?;
         Ok(Self {
             core,
             rows,
+            above,
             folds: fold::read(tx, moving).await?,
             changed: BTreeSet::new(),
             moved: BTreeSet::new(),
             entries: Vec::new(),
             links: Vec::new(),
+            lodged: Vec::new(),
             events: Vec::new(),
         })
     }
@@ -144,6 +166,20 @@ impl<'a> Session<'a> {
         self.link(parent, (child, child_reference), CHILD.to_owned(), actor, at);
     }
 
+    /// The system does something to a case. Where the case has moved on meanwhile, there is nothing left to do.
+    pub(crate) fn act(&mut self, id: Uuid, action: String, at: jiff::Timestamp) -> Result<(), Error> {
+        let tenant = self.rows.get(&id).map(|row| row.tenant.clone()).unwrap_or_default();
+        let deed = Deed::Move(Command { action, ..Command::default() });
+        let (actor, span) = (Actor::system(), Span::current());
+        match self.obey(Order { tenant, case: id, submitter: None, actor, at, deed, span }) {
+            Err(Error::Refused(refusal)) => {
+                tracing::info!(case = %id, %refusal, "there is nothing for the system to do");
+                Ok(())
+            }
+            done => done.map(drop),
+        }
+    }
+
     /// Does what an order says, or says why not; then nothing of the case has changed.
     pub(crate) fn obey(&mut self, order: Order) -> Result<case::Model, Error> {
         let Order { tenant, case: id, submitter, actor, at, deed, span } = order;
@@ -174,6 +210,7 @@ impl<'a> Session<'a> {
             Deed::Link { other, other_reference, link } => {
                 self.link(id, (other, other_reference), link, &actor.id, at);
             }
+            Deed::Read { link, reference } => self.note(id, READING, at, &actor.id, link, reference),
         }
         self.rows.get(&id).cloned().ok_or_else(unknown)
     }
@@ -238,15 +275,24 @@ impl<'a> Session<'a> {
             text: event.reason.clone().unwrap_or_default(),
             event: Some(serde_json::to_string(event)?),
         });
-        if let Some(parent) = row.parent {
+        let concealed = event.concealed().next().is_some();
+        if let Some(parent) = row.parent.filter(|_| !concealed) {
             let told = encode::child(row, case, &parent, event.at);
             self.events.push(Event::new(kinds::CASE_CHILD_CHANGED, &row.tenant, &parent, event.at, &told));
         }
-        let message = encode::changed(row, case, event, from);
-        self.events.push(Event::new(kind, &row.tenant, &id, event.at, &message));
+        if concealed {
+            for (link, told) in lodged(row, event) {
+                self.lodged.push(link);
+                self.events.push(told);
+            }
+        } else {
+            let message = encode::changed(row, case, event, from);
+            self.events.push(Event::new(kind, &row.tenant, &id, event.at, &message));
+        }
         self.changed.insert(id);
         self.moved.insert(id);
-        Ok(case)
+        self.tell_above(id, event.at);
+        self.folds.get(&id).ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
     fn note(&mut self, id: Uuid, kind: &str, at: jiff::Timestamp, actor: &str, action: String, text: String) {
@@ -270,11 +316,12 @@ impl<'a> Session<'a> {
 
     /// Writes all that changed, in a handful of statements, and says which cases did.
     pub(crate) async fn save(self, tx: &Transaction) -> Result<BTreeSet<Uuid>, Error> {
-        let Self { core, mut rows, folds, changed, moved, entries, links, events } = self;
+        let Self { core, mut rows, above: _, folds, changed, moved, entries, links, lodged, events } = self;
         save_all(tx, changed.iter().filter_map(|id| rows.remove(id)).collect()).await?;
         save_all(tx, fold::rows(moved.iter().filter_map(|id| folds.get(id)))?).await?;
         insert_all(tx, entries).await?;
         link::add(tx, links).await?;
+        insert_all(tx, lodged).await?;
         core.outbox.put(tx, events).await?;
         Ok(changed)
     }

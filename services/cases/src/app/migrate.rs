@@ -10,7 +10,7 @@ use masar_store::{Store, Transaction, insert_all, save_all};
 use masar_workflow::{CaseEvent, Difference, Migration, Occasion, Package, Stranded, diff};
 use uuid::Uuid;
 
-use super::{Core, Error, Refused, Session};
+use super::{Core, Error, Refused, Session, Touched};
 use crate::store::migration::{self, migrated};
 use crate::store::{case, fold};
 
@@ -231,7 +231,8 @@ impl Migrator {
         cases: impl Iterator<Item = Uuid>,
     ) -> Result<Session<'_>, Error> {
         let cases: BTreeSet<Uuid> = cases.collect();
-        Session::begin(&self.core, tx, cases.clone(), cases).await
+        let touched = Touched { moving: cases.clone(), cases, opening: BTreeSet::new() };
+        Session::begin(&self.core, tx, touched).await
     }
 
     async fn commit(&self, tx: Transaction, session: Session<'_>) -> Result<(), Error> {

@@ -1,10 +1,12 @@
 //! Moving cases: the pure core decides, and what it decides is written with what it asks of others.
 
+mod concealed;
 mod core;
 mod migrate;
 mod opening;
 mod publish;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +19,7 @@ use tokio::sync::broadcast;
 use tracing::Span;
 use uuid::Uuid;
 
-pub(crate) use self::core::{Core, Session};
+pub(crate) use self::core::{Core, READING, Session, Touched};
 pub(crate) use self::migrate::{Migrator, Plan, Wanted, Way};
 pub(crate) use self::opening::open;
 pub(crate) use self::publish::{Publisher, Refused};
@@ -48,8 +50,20 @@ pub(crate) enum Error {
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
     Move(Command),
-    Comment { text: String, audience: String },
-    Link { other: Uuid, other_reference: String, link: String },
+    Comment {
+        text: String,
+        audience: String,
+    },
+    Link {
+        other: Uuid,
+        other_reference: String,
+        link: String,
+    },
+    /// A concealed link was read, by which others would find the case of this reference.
+    Read {
+        link: String,
+        reference: String,
+    },
 }
 
 /// A deed, and who does it when.
@@ -124,8 +138,12 @@ impl Writer for Act {
         batch: Vec<Order>,
     ) -> Result<Vec<Result<case::Model, Error>>, Error> {
         let moves = batch.iter().filter(|order| matches!(order.deed, Deed::Move(_)));
-        let (cases, moving) = (batch.iter().map(|order| order.case), moves.map(|order| order.case));
-        let mut session = Session::begin(&self.core, tx, cases.collect(), moving.collect()).await?;
+        let touched = Touched {
+            cases: batch.iter().map(|order| order.case).collect(),
+            moving: moves.map(|order| order.case).collect(),
+            opening: BTreeSet::new(),
+        };
+        let mut session = Session::begin(&self.core, tx, touched).await?;
         let answers = batch.into_iter().map(|order| session.obey(order)).collect();
         session.save(tx).await?;
         Ok(answers)

@@ -1,12 +1,15 @@
 //! The tables of cases.
 
 pub(crate) mod case;
+pub(crate) mod concealed;
+mod count;
 pub(crate) mod entry;
 pub(crate) mod fold;
 pub(crate) mod link;
 mod list;
 pub(crate) mod migration;
 
+pub(crate) use count::{Count, count};
 pub(crate) use list::{count_without_owner, list};
 
 use masar_store::{AddColumns, CreateTables};
@@ -77,6 +80,12 @@ impl MigratorTrait for Migrator {
                 "CREATE INDEX migrations_newest ON migrations (tenant, id)",
                 "CREATE INDEX cases_running ON cases (tenant, package, package_version, id) WHERE category <> 'closed'",
             ],
+            postgres: &[],
+        }));
+        migrations.push(Box::new(CreateTables {
+            name: "m0201_concealed_links",
+            tables: |schema| vec![schema.create_table_from_entity(concealed::Entity)],
+            indexes: &["CREATE INDEX concealed_links_case ON concealed_links (case_id)"],
             postgres: &[],
         }));
         migrations

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use masar_packages::Packages;
-use masar_proto::events::v1::{CaseSnapshot, CaseSubmitted, ChildEffect};
+use masar_proto::events::v1::{CaseLodged, CaseSnapshot, CaseSubmitted, ChildEffect};
 use masar_proto::{json, time};
+use serde_json::Value;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -17,38 +18,72 @@ pub(crate) fn child(
     actor: &str,
     at: Timestamp,
 ) -> Result<Submission, Error> {
-    let catalog = packages.of(&parent.tenant);
-    let known = || catalog.packages().map(|package| package.definition().package.clone()).collect::<Vec<_>>();
-    let package = catalog.in_force(&asked.package);
-    let package = package.ok_or_else(|| Error::CaseType(asked.package.clone(), known().join(", ")))?;
-    let definition = package.definition();
     let form = json::from_struct(asked.form.clone().unwrap_or_default());
-    let wrong = package.violations(&definition.opening_form, &form).into_iter();
-    let wrong: Vec<_> = wrong.map(|violation| (violation.field, violation.message)).collect();
-    if !wrong.is_empty() {
-        return Err(Error::Invalid(wrong));
-    }
+    let new = submission(packages, (&parent.tenant, &asked.package), &form, at)?;
     let (parent_id, version) = (&parent.case_id, parent.version);
     Ok(Submission {
         dedup_key: format!(
             "{}\u{1f}child\u{1f}{parent_id}\u{1f}{version}\u{1f}{}\u{1f}{}\u{1f}{}",
             parent.tenant, asked.package, asked.link, asked.number
         ),
+        event: CaseSubmitted {
+            form: asked.form,
+            submitted_by: actor.to_owned(),
+            parent_case_id: parent_id.clone(),
+            parent_link: asked.link,
+            ..new.event
+        },
+        ..new
+    })
+}
+
+/// The submission of a case that is lodged under another name: nothing tells it from one of that name itself (CMP-07).
+pub(crate) fn lodged(packages: &Packages, asked: CaseLodged, at: Timestamp) -> Result<Submission, Error> {
+    let form = json::from_struct(asked.form.clone().unwrap_or_default());
+    let new = submission(packages, (&asked.tenant, &asked.package), &form, at)?;
+    Ok(Submission {
+        dedup_key: asked.case_id.clone(),
+        event: CaseSubmitted {
+            case_id: asked.case_id,
+            form: asked.form,
+            submitted_by: asked.lodged_by,
+            ..new.event
+        },
+        ..new
+    })
+}
+
+/// The submission of a new case of a package of the tenant, if the package takes its form; whose it is stands nowhere yet.
+fn submission(
+    packages: &Packages,
+    (tenant, package): (&str, &str),
+    form: &Value,
+    at: Timestamp,
+) -> Result<Submission, Error> {
+    let catalog = packages.of(tenant);
+    let known = || catalog.packages().map(|package| package.definition().package.clone()).collect::<Vec<_>>();
+    let found = catalog.in_force(package);
+    let package = found.ok_or_else(|| Error::CaseType(package.to_owned(), known().join(", ")))?;
+    let definition = package.definition();
+    let wrong = package.violations(&definition.opening_form, form).into_iter();
+    let wrong: Vec<_> = wrong.map(|violation| (violation.field, violation.message)).collect();
+    if !wrong.is_empty() {
+        return Err(Error::Invalid(wrong));
+    }
+    let case_id = Uuid::now_v7().to_string();
+    Ok(Submission {
+        dedup_key: case_id.clone(),
         received_at: at,
         accepted_at: at,
         span: Span::current(),
         event: CaseSubmitted {
-            case_id: Uuid::now_v7().to_string(),
-            tenant: parent.tenant.clone(),
+            case_id,
+            tenant: tenant.to_owned(),
             case_type: definition.case_type.clone(),
             package: definition.package.clone(),
             package_version: definition.version.clone(),
             received_at: Some(time::to_proto(at)),
             accepted_at: Some(time::to_proto(at)),
-            form: asked.form,
-            submitted_by: actor.to_owned(),
-            parent_case_id: parent_id.clone(),
-            parent_link: asked.link,
             ..CaseSubmitted::default()
         },
     })

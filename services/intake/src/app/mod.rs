@@ -20,7 +20,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use accept::{Accept, accept};
-pub(crate) use child::child;
+pub(crate) use child::{child, lodged};
 pub(crate) use gate::Gate;
 
 /// The longest identifier of another system that is kept.

@@ -92,6 +92,10 @@ async fn show(mut client: Client, case: String) -> Result<Answer> {
     let request = AvailableTransitionsRequest { case };
     let doable = client.available_transitions(request).await.map_err(|status| refused(&status))?.into_inner();
     let mut text = shown(&found);
+    for standing in found.quotas.iter().flat_map(|tally| &tally.standings) {
+        let sentence = standing.sentence.as_ref().map(|sentence| sentence.en.as_str()).unwrap_or_default();
+        writeln!(text, "quota      {sentence}{}", if standing.met { "" } else { "   (not met)" })?;
+    }
     for line in doable.transitions {
         let why = if line.allowed { String::new() } else { format!("   no: {}", line.refusal) };
         let form = if line.form.is_empty() { String::new() } else { format!(" (form {})", line.form) };

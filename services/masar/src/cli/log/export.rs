@@ -104,7 +104,8 @@ fn case(Told { case, events }: &Told) -> LogCase {
     let attributes = texts.map(|(key, said)| Attribute::new(key, said.as_str()));
     LogCase {
         attributes: attributes.chain(times.map(|(key, at)| Attribute::new(key, at))).collect(),
-        events: events.iter().map(event).collect(),
+        // What others may not know is for those who may to read, and in no file that goes round (CMP-07).
+        events: events.iter().filter(|event| !event.concealed).map(event).collect(),
     }
 }
 
@@ -131,7 +132,8 @@ fn ocel(log: &Log, told: &[Told]) -> Ocel {
     let kind = if types.all(|kind| kind == first) { first } else { CASE };
     let there: BTreeSet<&str> = told.iter().map(|told| told.case.reference.as_str()).collect();
     let links = told.iter().flat_map(|Told { case, .. }| {
-        let known = case.links.iter().filter(|link| there.contains(link.reference.as_str()));
+        let known = case.links.iter().filter(|link| !link.concealed);
+        let known = known.filter(|link| there.contains(link.reference.as_str()));
         known.map(|link| (case.reference.clone(), link.reference.clone(), link.link.clone()))
     });
     Ocel::of(log, kind, &links.collect::<Vec<_>>())
