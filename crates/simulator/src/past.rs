@@ -296,7 +296,7 @@ impl<'a> Walk<'a> {
                     self.clocks.told(template, event.at, calendar, &mut ended).unwrap_or_default();
                 }
                 Effect::Child { package, link, .. } => self.child(package, link),
-                Effect::AssignActor | Effect::CloseTask => {}
+                Effect::AssignActor | Effect::CloseTask | Effect::Schedule(_) => {}
             }
         }
         self.note(ended);

@@ -190,8 +190,8 @@ impl<'a> Paths<'a> {
                 Effect::CloseTask => deeds.queue = Some(String::new()),
                 Effect::Notify { template, .. } => deeds.messages.push(template.clone()),
                 Effect::Child { package, .. } => deeds.children.push(package.clone()),
-                // Whoever works in the queue goes on.
-                Effect::AssignActor => {}
+                // Whoever works in the queue goes on; what begins by itself is another case, which is not played.
+                Effect::AssignActor | Effect::Schedule(_) => {}
             }
         }
         deeds

@@ -4,6 +4,7 @@ mod clocks;
 mod duties;
 mod ladders;
 pub(crate) mod paths;
+mod schedules;
 pub(crate) mod stages;
 mod texts;
 
@@ -33,6 +34,7 @@ pub(crate) fn check(
     duties::check(definition, found);
     clocks::check(definition, found);
     ladders::check(definition, found);
+    schedules::check(definition, forms, found);
     messages(definition, found);
     texts::translations(definition, found);
     texts::labels(texts, found);

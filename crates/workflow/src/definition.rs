@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::TABLE;
 #[cfg(test)]
 use crate::tests::words::{Category, Duration, Moment, RoleCode, Text};
-use crate::{Again, Refusal, SYSTEM};
+use crate::{Ladder, Refusal, SYSTEM, Schedule};
 
 /// What a level does that puts the case on the list of a queue.
 pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
@@ -77,6 +77,9 @@ pub struct Definition {
     /// Decision tables by name; each has its rows in `tables/NAME.csv`.
     #[serde(default)]
     pub tables: BTreeMap<String, TableRule>,
+    /// The cases that begin by themselves, by code (E21).
+    #[serde(default)]
+    pub schedules: BTreeMap<String, Schedule>,
     /// What people are told.
     #[serde(default)]
     pub templates: BTreeMap<String, Template>,
@@ -325,41 +328,6 @@ pub struct Extension {
     pub action: String,
     /// The field of its form that says how many working days.
     pub days: String,
-}
-
-/// Who is told when a clock is late, level by level.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Ladder {
-    /// The levels from the lowest.
-    pub levels: Vec<Level>,
-    /// The role that is told when nobody else is there.
-    #[cfg_attr(test, schemars(with = "RoleCode"))]
-    pub safety_net: Role,
-}
-
-/// A level of a ladder.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Level {
-    /// `L0` and up.
-    pub level: String,
-    /// When it fires, by importance; `all` stands for the rest. Where there is none, the level is left out.
-    #[cfg_attr(test, schemars(with = "BTreeMap<String, Moment>"))]
-    pub at: BTreeMap<String, Mark>,
-    /// Who is told: `handler` or role codes; or `customer` alone, as a reminder.
-    pub to: Vec<String>,
-    /// The template in which they are told; without one, that of the entity's people for what is due or late. The customer
-    /// always has one of their own.
-    pub template: Option<String>,
-    /// How often it is told again while nobody has taken notice; without it, once.
-    pub again: Option<Again>,
-    /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on the
-    /// list of a queue until the level is acknowledged, `act:ACTION` has the system do something to the case.
-    #[serde(default, rename = "do")]
-    pub actions: Vec<String>,
 }
 
 /// Where tasks go: the first rule that holds, or else the desk that always takes them.

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use masar_clock::Mark;
 use masar_domain::{Language, Role};
 
-use crate::{Again, CUSTOMER, ClockKind, ClockRule, Definition, Level, Moments, Task, Transition, acts};
+use crate::{
+    Again, CUSTOMER, ClockKind, ClockRule, Definition, Level, Missed, Moments, Per, Schedule, Task,
+    Transition, acts,
+};
 
 /// Says a machine in sentences.
 #[must_use]
@@ -16,6 +19,10 @@ pub fn explain(definition: &Definition, language: Language) -> String {
     parts.extend(definition.states.keys().map(|state| teller.state(state)));
     parts.push(teller.say("المهل", "Clocks").to_owned());
     parts.extend(definition.clocks.iter().map(|(code, rule)| teller.clock(code, rule)));
+    if !definition.schedules.is_empty() {
+        parts.push(teller.say("حالات تبدأ من تلقائها", "Cases that begin by themselves").to_owned());
+        parts.extend(definition.schedules.values().map(|rule| teller.schedule(rule)));
+    }
     parts.push(teller.routing());
     parts.join("\n")
 }
@@ -227,6 +234,41 @@ impl Teller<'_> {
             text += &format!(" {} {action}.", self.say("ويقوم النظام بـ", "The system does"));
         }
         text + "\n"
+    }
+
+    fn schedule(&self, rule: &Schedule) -> String {
+        let label = self.quoted(rule.label.in_language(self.language));
+        let opened = self.definition.opened_by_schedule(rule);
+        let mut text = format!("  - {label}: {} {opened}", self.say("تفتح حالة من", "a case is opened, of"));
+        if let Some(on) = rule.every {
+            text += &format!("{}{}", self.say("، ", ", "), on.in_words().in_language(self.language));
+            text += match rule.per {
+                Per::Entity => "",
+                Per::Department => self.say("، لكل إدارة", ", for each department"),
+                Per::Service => self.say("، لكل خدمة", ", for each service"),
+                Per::Centre => self.say("، لكل مركز", ", for each service centre"),
+            };
+            text += self.say("، لدى الجهات التي طلبت ذلك", ", where the entity has asked for it");
+        }
+        if let (Some(after), Some(wait)) = (&rule.after, rule.wait) {
+            let (wait, moments) = (wait.in_words(), self.moments(after));
+            text += &match self.language {
+                Language::Ar => format!("، بعد {} من {moments}", wait.ar),
+                Language::En => format!(", {} after {moments}", wait.en),
+            };
+            if rule.repeats {
+                let stop = self.moments(&rule.stop);
+                text +=
+                    &format!("{} {stop}", self.say("، ثم مرة بعد أخرى حتى", ", and again and again until"));
+            }
+        }
+        let missed = match rule.missed {
+            Missed::Last => {
+                self.say("مما فات تفتح الأخيرة وحدها", "Of those that were missed the last is opened")
+            }
+            Missed::Each => self.say("وكل ما فات يفتح", "Each that was missed is opened"),
+        };
+        text + &format!(". {missed}.\n")
     }
 
     fn routing(&self) -> String {

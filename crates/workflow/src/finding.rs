@@ -126,6 +126,10 @@ codes! {
         LevelAction = "LEVEL_ACTION",
         /// A level is told again at no time that can be said.
         LevelAgain = "LEVEL_AGAIN",
+        /// A schedule never comes, never ends, or says what only another kind of schedule can.
+        Schedule = "SCHEDULE",
+        /// A schedule opens cases with a form that is refused.
+        ScheduleForm = "SCHEDULE_FORM",
     }
 }
 

@@ -30,6 +30,7 @@ mod places;
 mod routing;
 mod said;
 mod scenario;
+mod schedule;
 mod schema;
 mod table;
 #[cfg(test)]
@@ -43,8 +44,8 @@ pub use decide::{
     Availability, Command, ENDED_ELSEWHERE, OPEN, Opening, Refusal, Situation, Violation, available, decide,
 };
 pub use definition::{
-    Begin, ClockKind, ClockRule, Definition, Extension, Hit, Ladder, Level, Moments, Routing, Rule, State,
-    TableInput, TableRule, Task, Template, Transition,
+    Begin, ClockKind, ClockRule, Definition, Extension, Hit, Moments, Routing, Rule, State, TableInput,
+    TableRule, Task, Template, Transition,
 };
 pub use diff::{Difference, Edit, Kind, Risk, RiskCode, diff};
 pub use effect::{ClockEffect, ClockOperation, Effect};
@@ -53,10 +54,13 @@ pub use explain::explain;
 pub use files::{Files, files, scenarios};
 pub use finding::{Code, Finding};
 pub use graph::graph;
-pub use ladder::{Again, CUSTOMER, Climb, Holders, LadderStep, acts, climb};
+pub use ladder::{Again, CUSTOMER, Climb, Holders, Ladder, LadderStep, Level, acts, climb};
 pub use migrate::{Fate, Migration, Occasion, Stranded};
 pub use overlay::{Fields, Labels, Overlaid, Overlay, Tightening, Without, overlay};
 pub use package::{Package, Source};
 pub use routing::{Routed, Tried};
 pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
+pub use schedule::{
+    Come, Coming, Entity, Missed, Per, Place, Schedule, ScheduleEffect, ScheduleOperation, Timing,
+};
 pub use schema::{FileKind, schema};

@@ -9,6 +9,7 @@ mod files;
 mod findings;
 mod overlay;
 mod scenarios;
+mod schedules;
 mod schema;
 mod tables;
 mod walks;

@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
                     category: StateCategory::Open,
                     facts: BTreeMap::new(),
                 }),
-                Effect::Clock(_) | Effect::Notify { .. } => {}
+                Effect::Clock(_) | Effect::Notify { .. } | Effect::Schedule(_) => {}
             }
         }
         self.events.push(event);
