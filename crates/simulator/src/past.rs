@@ -296,7 +296,11 @@ impl<'a> Walk<'a> {
                     self.clocks.told(template, event.at, calendar, &mut ended).unwrap_or_default();
                 }
                 Effect::Child { package, link, .. } => self.child(package, link),
-                Effect::AssignActor | Effect::CloseTask | Effect::Agree(_) | Effect::EndAgreement => {}
+                Effect::AssignActor
+                | Effect::CloseTask
+                | Effect::Agree(_)
+                | Effect::EndAgreement
+                | Effect::Schedule(_) => {}
             }
         }
         self.note(ended);

@@ -190,8 +190,9 @@ impl<'a> Paths<'a> {
                 Effect::CloseTask => deeds.queue = Some(String::new()),
                 Effect::Notify { template, .. } => deeds.messages.push(template.clone()),
                 Effect::Child { package, .. } => deeds.children.push(package.clone()),
-                // Whoever works in the queue goes on, and agreements are for the clocks of other cases.
-                Effect::AssignActor | Effect::Agree(_) | Effect::EndAgreement => {}
+                // Whoever works in the queue goes on, agreements are for the clocks of other cases, and what begins by itself is
+                // another case, which is not played.
+                Effect::AssignActor | Effect::Agree(_) | Effect::EndAgreement | Effect::Schedule(_) => {}
             }
         }
         deeds

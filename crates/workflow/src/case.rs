@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::decide::ENDED_ELSEWHERE;
-use crate::{ClockEffect, ClockOperation, Effect};
+use crate::{ClockEffect, ClockOperation, Effect, ScheduleEffect, ScheduleOperation};
 
 /// The id and the role of the system, which acts when a clock says so.
 pub const SYSTEM: &str = "system";
@@ -51,6 +51,9 @@ pub struct Case {
     pub handler: Option<String>,
     /// The clocks that run or stand still.
     pub clocks: BTreeSet<String>,
+    /// The schedules that are counted from it.
+    #[serde(default)]
+    pub schedules: BTreeSet<String>,
     /// The last data of each form.
     pub forms: BTreeMap<String, Value>,
     /// The counters of the package.
@@ -175,6 +178,7 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         historical: false,
         handler: None,
         clocks: BTreeSet::new(),
+        schedules: BTreeSet::new(),
         forms: BTreeMap::new(),
         counts: BTreeMap::new(),
         asked: BTreeMap::new(),
@@ -210,6 +214,12 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
     for effect in &event.effects {
         if let Effect::Child { package, .. } = effect {
             *case.asked.entry(package.clone()).or_default() += 1;
+        }
+        if let Effect::Schedule(ScheduleEffect { schedule, operation }) = effect {
+            match operation {
+                ScheduleOperation::Begin { .. } => case.schedules.insert(schedule.clone()),
+                ScheduleOperation::End => case.schedules.remove(schedule),
+            };
         }
         let Effect::Clock(ClockEffect { clock, operation, .. }) = effect else { continue };
         match operation {

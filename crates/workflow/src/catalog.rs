@@ -44,14 +44,23 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Checks what no package can know alone: that every child which one opens is a package too.
+    /// Checks what no package can know alone: that every child and every scheduled case which one opens is of a package too.
     ///
     /// # Errors
-    /// `Catalog` with the first child that is none.
+    /// `Catalog` with the first that is of none.
     pub fn check(&self) -> Result<(), Error> {
         for package in self.packages().map(|package| package.definition()) {
             for (code, quota) in &package.quotas {
                 self.counts(&package.package, code, quota)?;
+            }
+            for rule in package.schedules.values() {
+                let opened = package.opened_by_schedule(rule);
+                if self.in_force(opened).is_none() {
+                    let name = &package.package;
+                    return Err(Error::Catalog(format!(
+                        "{name} schedules cases of `{opened}`, which is no package"
+                    )));
+                }
             }
             for task in package.transitions.iter().flat_map(|transition| &transition.effects) {
                 if let Task::Child { package: child, .. } = task

@@ -7,6 +7,7 @@ mod duties;
 mod ladders;
 pub(crate) mod paths;
 mod quotas;
+mod schedules;
 pub(crate) mod stages;
 mod texts;
 
@@ -39,6 +40,7 @@ pub(crate) fn check(
     quotas::check(definition, forms, found);
     clocks::check(definition, found);
     ladders::check(definition, found);
+    schedules::check(definition, forms, found);
     messages(definition, found);
     texts::translations(definition, found);
     texts::labels(texts, found);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::expression::{Expression, Reader, Scope, Spot};
+use crate::form::Form;
 use crate::said::Said;
 use crate::{Case, Effect, Task};
 
@@ -49,9 +50,38 @@ pub(crate) struct Asking {
     /// The rows of which each has a child; one child without it.
     each: Option<Expression>,
     /// The fields of the child's opening form; none takes over the form of the transition.
-    with: Vec<(String, Said)>,
+    with: Filling,
     /// Under which name it is lodged, where it is concealed.
     lodged_by: Option<Said>,
+}
+
+/// How the fields of a form are filled in that nobody fills in by hand.
+pub(crate) struct Filling(Vec<(String, Said)>);
+
+impl Filling {
+    /// Reads what stands at `with` of a spot.
+    pub(crate) fn compile(
+        reader: &Reader<'_>,
+        spot: &Spot<'_>,
+        form: Option<&Form>,
+        with: &BTreeMap<String, String>,
+    ) -> Self {
+        let said = |(field, text): (&String, &String)| {
+            let spot = Spot { path: format!("{}/with/{field}", spot.path), ..spot.clone() };
+            Some((field.clone(), Said::read(reader, &spot, form, text)?))
+        };
+        Self(with.iter().filter_map(said).collect())
+    }
+
+    /// The form; what says nothing is left out.
+    pub(crate) fn fill(&self, scope: &Scope<'_>, field: impl Fn(&str) -> Option<Value>) -> Value {
+        let said = |said: &Said| match said {
+            Said::Field(name) => field(name),
+            decided => decided.json(scope),
+        };
+        let fields = self.0.iter().filter_map(|(name, how)| Some((name.clone(), said(how)?)));
+        Value::Object(fields.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+    }
 }
 
 impl Asking {
@@ -69,16 +99,13 @@ impl Asking {
             ..spot.clone()
         };
         let within = |place: &str| Spot { path: format!("{}/{place}", spot.path), ..spot.clone() };
-        let said = |(field, text): (&String, &String)| {
-            // With `each` it may be a field of a row.
-            let form = spot.form.filter(|_| each.is_none());
-            Some((field.clone(), Said::read(reader, &within(&format!("with/{field}")), form, text)?))
-        };
+        // With `each` it may be a field of a row.
+        let form = spot.form.filter(|_| each.is_none());
         Some(Self {
             package: package.clone(),
             link: link.clone(),
             each: each.as_deref().and_then(|text| reader.read(&within("each"), text)),
-            with: with.iter().filter_map(said).collect(),
+            with: Filling::compile(reader, &spot, form, with),
             lodged_by: concealed.as_ref().and_then(|rule| {
                 Said::read(reader, &within("concealed/lodged_by"), spot.form, &rule.lodged_by)
             }),
@@ -121,16 +148,10 @@ impl Asking {
     }
 
     fn form(&self, case: &Value, form: &Value, row: &Value) -> Value {
-        if self.with.is_empty() {
+        if self.with.0.is_empty() {
             return form.clone();
         }
-        let scope = scope(case, form, row);
-        let said = |said: &Said| match said {
-            Said::Field(field) => row.get(field).or_else(|| form.get(field)).cloned(),
-            decided => decided.json(&scope),
-        };
-        let fields = self.with.iter().filter_map(|(field, how)| Some((field.clone(), said(how)?)));
-        Value::Object(fields.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+        self.with.fill(&scope(case, form, row), |field| row.get(field).or_else(|| form.get(field)).cloned())
     }
 }
 

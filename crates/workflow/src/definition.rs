@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use masar_clock::Mark;
 use masar_domain::{BiText, Role, StateCategory};
 use serde::{Deserialize, Serialize};
 
 use crate::table::{TABLE, TableRule};
 #[cfg(test)]
-use crate::tests::words::{Category, Moment, RoleCode, Text};
-use crate::{Again, Concealed, Quota, Refusal, SYSTEM};
+use crate::tests::words::{Category, RoleCode, Text};
+use crate::{Concealed, Ladder, Quota, Refusal, SYSTEM, Schedule};
 
 mod clocks;
 
@@ -83,6 +82,9 @@ pub struct Definition {
     /// What shares of its children a case needs, by code (E14).
     #[serde(default)]
     pub quotas: BTreeMap<String, Quota>,
+    /// The cases that begin by themselves, by code (E21).
+    #[serde(default)]
+    pub schedules: BTreeMap<String, Schedule>,
     /// What people are told.
     #[serde(default)]
     pub templates: BTreeMap<String, Template>,
@@ -213,41 +215,6 @@ pub enum Task {
     },
     /// End the agreement that the case has put into force: what begins afterwards has the targets of its package again.
     EndAgreement,
-}
-
-/// Who is told when a clock is late, level by level.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Ladder {
-    /// The levels from the lowest.
-    pub levels: Vec<Level>,
-    /// The role that is told when nobody else is there.
-    #[cfg_attr(test, schemars(with = "RoleCode"))]
-    pub safety_net: Role,
-}
-
-/// A level of a ladder.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Level {
-    /// `L0` and up.
-    pub level: String,
-    /// When it fires, by importance; `all` stands for the rest. Where there is none, the level is left out.
-    #[cfg_attr(test, schemars(with = "BTreeMap<String, Moment>"))]
-    pub at: BTreeMap<String, Mark>,
-    /// Who is told: `handler` or role codes; or `customer` alone, as a reminder.
-    pub to: Vec<String>,
-    /// The template in which they are told; without one, that of the entity's people for what is due or late. The customer
-    /// always has one of their own.
-    pub template: Option<String>,
-    /// How often it is told again while nobody has taken notice; without it, once.
-    pub again: Option<Again>,
-    /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on the
-    /// list of a queue until the level is acknowledged, `act:ACTION` has the system do something to the case.
-    #[serde(default, rename = "do")]
-    pub actions: Vec<String>,
 }
 
 /// Where tasks go: the first rule that holds, or else the desk that always takes them.

@@ -13,7 +13,7 @@ use crate::agreement::{Agreement, Parties};
 use crate::children::Asking;
 use crate::decide::{ENDED_ELSEWHERE, case_facts};
 use crate::expression::Scope;
-use crate::{Case, CaseEvent, ClockKind, ClockRule, Moments, Package, Task, evolve};
+use crate::{Case, CaseEvent, ClockKind, ClockRule, Moments, Package, ScheduleEffect, Task, evolve};
 
 /// One thing that an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub enum Effect {
     Agree(Agreement),
     /// What the case has put into force ends.
     EndAgreement,
+    /// Something happens to a schedule of the case (E21).
+    Schedule(ScheduleEffect),
 }
 
 /// What happens to a clock of the case.
@@ -179,6 +181,7 @@ impl Package {
             let (case, form) = (case_facts(&after), event.form.as_ref().map(|(_, data)| data));
             effects.extend(children.iter().flat_map(|asking| asking.effects(&case, form)));
         }
+        effects.extend(self.schedule_effects(before, &after, &event));
         if let Some(effect) = desk(before, &after, &effects) {
             effects.push(effect);
         }
@@ -281,7 +284,7 @@ pub(crate) fn clock_scope<'a>(after: &'a Case, form: Option<&'a Value>) -> Scope
 }
 
 /// True when the event is one of the moments.
-fn happens(moments: &Moments, before: Option<&Case>, event: &CaseEvent) -> bool {
+pub(crate) fn happens(moments: &Moments, before: Option<&Case>, event: &CaseEvent) -> bool {
     let entered = before.is_none_or(|before| before.state != event.to.0);
     moments.actions.contains(&event.action) || (entered && moments.states.contains(&event.to.0))
 }

@@ -8,8 +8,8 @@ use masar_domain::{Language, Role};
 
 use crate::table::TABLE;
 use crate::{
-    Again, Between, CUSTOMER, ClockKind, ClockRule, Concealed, Definition, Level, Moments, Quota, QuotaRule,
-    Task, Transition, acts,
+    Again, Between, CUSTOMER, ClockKind, ClockRule, Concealed, Definition, Level, Missed, Moments, Per,
+    Quota, QuotaRule, Schedule, Task, Transition, acts,
 };
 
 /// Says a machine in sentences.
@@ -21,6 +21,10 @@ pub fn explain(definition: &Definition, language: Language) -> String {
     parts.push(teller.say("المهل", "Clocks").to_owned());
     parts.extend(definition.clocks.iter().map(|(code, rule)| teller.clock(code, rule)));
     parts.extend(definition.quotas.values().map(|quota| teller.quota(quota)));
+    if !definition.schedules.is_empty() {
+        parts.push(teller.say("حالات تبدأ من تلقائها", "Cases that begin by themselves").to_owned());
+        parts.extend(definition.schedules.values().map(|rule| teller.schedule(rule)));
+    }
     parts.push(teller.routing());
     parts.join("\n")
 }
@@ -322,6 +326,41 @@ impl Teller<'_> {
         let hard = if rule.hard { self.say(" (ملزمة)", " (hard)") } else { "" };
         let named = self.list([label.unwrap_or(&rule.dimension), value].map(str::to_owned).into_iter());
         format!("{named}: {asked}{hard}")
+    }
+
+    fn schedule(&self, rule: &Schedule) -> String {
+        let label = self.quoted(rule.label.in_language(self.language));
+        let opened = self.definition.opened_by_schedule(rule);
+        let mut text = format!("  - {label}: {} {opened}", self.say("تفتح حالة من", "a case is opened, of"));
+        if let Some(on) = rule.every {
+            text += &format!("{}{}", self.say("، ", ", "), on.in_words().in_language(self.language));
+            text += match rule.per {
+                Per::Entity => "",
+                Per::Department => self.say("، لكل إدارة", ", for each department"),
+                Per::Service => self.say("، لكل خدمة", ", for each service"),
+                Per::Centre => self.say("، لكل مركز", ", for each service centre"),
+            };
+            text += self.say("، لدى الجهات التي طلبت ذلك", ", where the entity has asked for it");
+        }
+        if let (Some(after), Some(wait)) = (&rule.after, rule.wait) {
+            let (wait, moments) = (wait.in_words(), self.moments(after));
+            text += &match self.language {
+                Language::Ar => format!("، بعد {} من {moments}", wait.ar),
+                Language::En => format!(", {} after {moments}", wait.en),
+            };
+            if rule.repeats {
+                let stop = self.moments(&rule.stop);
+                text +=
+                    &format!("{} {stop}", self.say("، ثم مرة بعد أخرى حتى", ", and again and again until"));
+            }
+        }
+        let missed = match rule.missed {
+            Missed::Last => {
+                self.say("مما فات تفتح الأخيرة وحدها", "Of those that were missed the last is opened")
+            }
+            Missed::Each => self.say("وكل ما فات يفتح", "Each that was missed is opened"),
+        };
+        text + &format!(". {missed}.\n")
     }
 
     fn routing(&self) -> String {

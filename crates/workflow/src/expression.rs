@@ -36,6 +36,10 @@ pub(crate) const AGREEMENT: Names = &["case", "form"];
 pub(crate) const ROUTING: Names = &["case", "service", "category"];
 /// What a computed field of a form may use; `row` is the row in which it stands.
 pub(crate) const COMPUTED: Names = &["case", "form", "row"];
+/// What the form of a case may use that begins on a day of the calendar.
+pub(crate) const SCHEDULE: Names = &["occurrence", "entity", "place"];
+/// What the form of a case may use that begins some time after something happened to another.
+pub(crate) const SCHEDULE_OF_CASE: Names = &["case", "form"];
 /// What a fact may use.
 pub(crate) const FORM: Names = &["form"];
 /// What the state in which a case begins may depend on.

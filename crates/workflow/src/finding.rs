@@ -140,6 +140,10 @@ codes! {
         LevelAgain = "LEVEL_AGAIN",
         /// A case does not do what a scenario of the package says.
         Scenario = "SCENARIO",
+        /// A schedule never comes, never ends, or says what only another kind of schedule can.
+        Schedule = "SCHEDULE",
+        /// A schedule opens cases with a form that is refused.
+        ScheduleForm = "SCHEDULE_FORM",
     }
 }
 

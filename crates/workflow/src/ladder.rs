@@ -1,16 +1,53 @@
 //! Ladders: who is told when a clock is late (section 4.4).
 
+use std::collections::BTreeMap;
+
 use masar_clock::Mark;
 use masar_domain::{Importance, Role};
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 
+use crate::Package;
 #[cfg(test)]
-use crate::tests::words::Duration;
-use crate::{Ladder, Package};
+use crate::tests::words::{Duration, Moment, RoleCode};
 
 /// The word of ladders and messages for the customer of the case.
 pub const CUSTOMER: &str = "customer";
+
+/// Who is told when a clock is late, level by level.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Ladder {
+    /// The levels from the lowest.
+    pub levels: Vec<Level>,
+    /// The role that is told when nobody else is there.
+    #[cfg_attr(test, schemars(with = "RoleCode"))]
+    pub safety_net: Role,
+}
+
+/// A level of a ladder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// `L0` and up.
+    pub level: String,
+    /// When it fires, by importance; `all` stands for the rest. Where there is none, the level is left out.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, Moment>"))]
+    pub at: BTreeMap<String, Mark>,
+    /// Who is told: `handler` or role codes; or `customer` alone, as a reminder.
+    pub to: Vec<String>,
+    /// The template in which they are told; without one, that of the entity's people for what is due or late. The customer
+    /// always has one of their own.
+    pub template: Option<String>,
+    /// How often it is told again while nobody has taken notice; without it, once.
+    pub again: Option<Again>,
+    /// What else happens: `require_reason` asks the level to say what it will do, `add_to_queue:CODE` puts the case on the
+    /// list of a queue until the level is acknowledged, `act:ACTION` has the system do something to the case.
+    #[serde(default, rename = "do")]
+    pub actions: Vec<String>,
+}
 
 /// A level of a ladder for one degree of importance.
 #[derive(Debug, Clone, PartialEq, Eq)]

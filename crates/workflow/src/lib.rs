@@ -33,6 +33,7 @@ mod quota;
 mod routing;
 mod said;
 mod scenario;
+mod schedule;
 mod schema;
 mod table;
 mod target;
@@ -49,8 +50,8 @@ pub use decide::{
     Availability, Command, ENDED_ELSEWHERE, OPEN, Opening, Refusal, Situation, Violation, available, decide,
 };
 pub use definition::{
-    Begin, Between, ClockKind, ClockRule, Definition, Extension, Ladder, Level, Moments, Routing, Rule,
-    State, Task, Template, Transition,
+    Begin, Between, ClockKind, ClockRule, Definition, Extension, Moments, Routing, Rule, State, Task,
+    Template, Transition,
 };
 pub use diff::{Difference, Edit, Kind, Risk, RiskCode, diff};
 pub use effect::{ClockEffect, ClockOperation, Effect};
@@ -59,12 +60,15 @@ pub use explain::explain;
 pub use files::{Files, files, scenarios};
 pub use finding::{Code, Finding};
 pub use graph::graph;
-pub use ladder::{Again, CUSTOMER, Climb, Holders, LadderStep, acts, climb};
+pub use ladder::{Again, CUSTOMER, Climb, Holders, Ladder, LadderStep, Level, acts, climb};
 pub use migrate::{Fate, Migration, Occasion, Stranded};
 pub use overlay::{Fields, Labels, Overlaid, Overlay, Tightening, Without, overlay};
 pub use package::{Package, Source};
 pub use quota::{Band, Bands, Dimension, Quota, QuotaRule, Shown, Standing, Tally, tallies};
 pub use routing::{Routed, Tried};
 pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
+pub use schedule::{
+    Come, Coming, Entity, Missed, Per, Place, Schedule, ScheduleEffect, ScheduleOperation, Timing,
+};
 pub use schema::{FileKind, schema};
 pub use table::{Hit, TableInput, TableRule};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::decide::{MIGRATED, state};
 use crate::effect::{clock_scope, desk, planned};
 use crate::{
-    Case, CaseEvent, Change, ClockEffect, ClockOperation, ClockRule, Definition, Effect, Package, evolve,
+    Case, CaseEvent, Change, ClockEffect, ClockOperation, ClockRule, Definition, Effect, Package,
+    ScheduleEffect, ScheduleOperation, evolve,
 };
 
 /// How cases of one version go on in another. What is not named stays as it is.
@@ -165,6 +166,7 @@ impl Package {
         };
         let after = evolve(Some(case.clone()), &event);
         event.effects = Moving { from, to: self, case, after: &after, map }.effects();
+        event.effects.extend(ended(definition, case));
         if map.route && after.category.needs_owner() {
             event.effects.push(Effect::Route);
         }
@@ -197,6 +199,15 @@ impl Package {
         let states = [(case.state.clone(), state.clone())].into();
         self.take_over(from, case, &Migration { states, clocks, route: false }, occasion)
     }
+}
+
+/// What the new version does not schedule any more comes no more; the rest keeps its pace.
+fn ended(definition: &Definition, case: &Case) -> impl Iterator<Item = Effect> {
+    let gone = case.schedules.iter().filter(|code| !definition.schedules.contains_key(*code));
+    gone.map(|code| {
+        let operation = ScheduleOperation::End;
+        Effect::Schedule(ScheduleEffect { schedule: code.clone(), operation })
+    })
 }
 
 /// A case between two versions.

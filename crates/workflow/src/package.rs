@@ -14,6 +14,7 @@ use crate::fact::Facts;
 use crate::finding::{Found, Origins, WORKFLOW, unreadable};
 use crate::form::Form;
 use crate::said::Said;
+use crate::schedule::{Schedules, check_forms};
 use crate::table::{Asked, Table};
 use crate::target::TargetTables;
 use crate::{Begin, Case, ClockRule, Definition, Error, Opening, Rule, Transition, Violation, check, quota};
@@ -48,6 +49,8 @@ pub struct Package {
     clock_conditions: BTreeMap<String, Expression>,
     /// The tables that say targets.
     target_tables: TargetTables,
+    /// The forms of the cases that begin by themselves.
+    schedules: Schedules,
     /// Condition and, where it is not written there, queue of each routing rule.
     routes: Vec<(Expression, Option<Said>)>,
     /// The states in which a clock may live that does not end in silence.
@@ -122,7 +125,7 @@ impl Package {
             names,
             form: forms.get(&definition.opening_form),
         };
-        Self {
+        let package = Self {
             facts: Facts::compile(&reader, &opening("facts", FORM), &definition.facts),
             begins: begins(&reader, &definition, forms.get(&definition.opening_form)),
             opening_children: Asking::compile(
@@ -133,13 +136,16 @@ impl Package {
             moves: definition.transitions.iter().map(|way| Move::read(&reader, way, &forms)).collect(),
             clock_conditions: clock_conditions(&reader, &definition),
             target_tables: TargetTables::compile(&reader, &definition),
+            schedules: Schedules::compile(&reader, &definition),
             routes: routes(&reader, &definition),
             computed: Computed::compile(&reader, &forms),
             promising: definition.promising(),
             definition,
             forms,
             table_texts: source.tables.clone(),
-        }
+        };
+        check_forms(&package, found);
+        package
     }
 
     /// The JSON Schema of a form, with the forms that it takes in.
@@ -219,6 +225,11 @@ impl Package {
     /// What the form of a transition changes of what is known of the case.
     pub(crate) fn facts_set(&self, transition: usize, form: &Value) -> BTreeMap<String, String> {
         self.moves.get(transition).map(|found| found.sets.of(form)).unwrap_or_default()
+    }
+
+    /// The forms of the cases that begin by themselves.
+    pub(crate) fn schedules(&self) -> &Schedules {
+        &self.schedules
     }
 
     /// The children that the opening asks for.

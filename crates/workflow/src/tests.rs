@@ -12,6 +12,7 @@ mod findings;
 mod overlay;
 mod quotas;
 mod scenarios;
+mod schedules;
 mod schema;
 mod tables;
 mod walks;

@@ -177,6 +177,21 @@ impl Calendar {
         Ok(self.working_day(day0.ordinal.saturating_add(days as usize))?.close)
     }
 
+    /// How many working days come before a date.
+    pub(crate) fn before(&self, date: Date) -> usize {
+        self.days.partition_point(|day| day.date < date)
+    }
+
+    /// Makes sure that a date lies in the time that may be asked about.
+    ///
+    /// # Errors
+    /// `BeyondHorizon` when it does not.
+    pub(crate) fn covers_date(&self, date: Date) -> Result<(), Error> {
+        // The end of its last day is the start of the day after.
+        self.covered(instant(local(&self.zone, date, 0)))?;
+        self.covered(instant(local(&self.zone, next(date), 0)))
+    }
+
     /// The first open instant from here on: the instant itself when it is open.
     ///
     /// # Errors

@@ -90,4 +90,7 @@ pub enum Error {
         "`{0}` is not a target: write a number and a unit, such as `15 minutes`, `4 business_hours` or `10 business_days`"
     )]
     Target(String),
+    /// A recurrence that never comes, or beyond all time.
+    #[error("this cannot come again and again: {0}")]
+    Recurrence(&'static str),
 }

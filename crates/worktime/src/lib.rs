@@ -7,6 +7,7 @@ mod calendar;
 mod confirm;
 mod derived;
 mod error;
+mod recurrence;
 mod spec;
 mod target;
 #[cfg(test)]
@@ -15,8 +16,12 @@ mod tests;
 pub use calendar::{Calendar, WorkingDay};
 pub use derived::{Base, CalendarFile, Shelf, published};
 pub use error::Error;
+pub use recurrence::{Occurrence, Recurrence, Wait};
 pub use spec::{CalendarSpec, DateRange, Day, Holiday, HolidayRule, Hours, Overlay, Week};
 pub use target::{Target, Unit};
+
+/// The calendar of an entity that has named none.
+pub const DEFAULT: &str = "qa-gov-default";
 
 /// Name and text of the calendars that the product brings.
 pub const SHIPPED: &[(&str, &str)] = &[

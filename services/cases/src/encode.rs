@@ -6,13 +6,13 @@ use masar_proto::cases::v1 as api;
 use masar_proto::common::v1 as common;
 use masar_proto::events::v1::{
     self as events, CaseChanged, CaseSnapshot, ChildChanged, ClockEffect, Effect, clock_effect::Operation,
-    effect,
+    effect, schedule_effect::Operation as Scheduled,
 };
 use masar_proto::{json, time};
 use masar_store::time::from_db;
 use masar_workflow::{
-    AgreedTarget, Agreement, Case, CaseEvent, Child, ClockKind, ClockOperation, Effect as Asked, OpenClocks,
-    Package, Parties, Shown, Standing, Tally,
+    AgreedTarget, Agreement, Case, CaseEvent, Child, ClockKind, ClockOperation, Effect as Asked, Missed,
+    OpenClocks, Package, Parties, ScheduleOperation, Shown, Standing, Tally,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -220,6 +220,7 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
             ended: true,
             ..events::AgreementEffect::default()
         }),
+        Asked::Schedule(effect) => effect::Effect::Schedule(schedule(effect)),
     };
     Effect { effect: Some(effect) }
 }
@@ -249,6 +250,25 @@ fn agreed(agreement: &Agreement) -> events::AgreementEffect {
 fn kind(of_clock: ClockKind) -> String {
     let word = serde_json::to_value(of_clock).ok();
     word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn schedule(effect: &masar_workflow::ScheduleEffect) -> events::ScheduleEffect {
+    let mut message =
+        events::ScheduleEffect { schedule: effect.schedule.clone(), ..events::ScheduleEffect::default() };
+    let operation = match &effect.operation {
+        ScheduleOperation::Begin { opens, link, wait, repeats, missed, form } => {
+            message.package.clone_from(opens);
+            message.link.clone_from(link);
+            message.wait = wait.to_string();
+            message.repeats = *repeats;
+            message.each_missed = *missed == Missed::Each;
+            message.form = Some(json::to_struct(form));
+            Scheduled::Begin
+        }
+        ScheduleOperation::End => Scheduled::End,
+    };
+    message.set_operation(operation);
+    message
 }
 
 fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {

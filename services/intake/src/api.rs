@@ -6,18 +6,23 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use masar_domain::Reference;
-use masar_proto::common::v1::{FieldViolation, Rejection};
+use masar_proto::common::v1::{FieldViolation, PageResponse, Rejection};
 use masar_proto::intake::v1::intake_service_server::IntakeService;
 use masar_proto::intake::v1::submit_cases_response::Result as ItemResult;
 use masar_proto::intake::v1::{
-    GetSubmissionRequest, Submission, SubmitCaseRequest, SubmitCaseResponse, SubmitCasesRequest,
-    SubmitCasesResponse, get_submission_request::Key as AskedBy,
+    GetSubmissionRequest, ListSchedulesRequest, ListSchedulesResponse, Schedule, Submission,
+    SubmitCaseRequest, SubmitCaseResponse, SubmitCasesRequest, SubmitCasesResponse,
+    get_submission_request::Key as AskedBy,
 };
+use masar_proto::time;
 use masar_runtime::{Caller, caller, refuse};
+use masar_store::time::from_db;
+use masar_workflow::Catalog;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::{App, Error, external_key};
 use crate::metrics;
+use crate::store::schedule;
 use crate::store::submission::{self, Key};
 
 /// Items of one stream that may be on their way to the disk: enough to fill group commits, few enough to bound memory.
@@ -62,6 +67,19 @@ impl IntakeService for Api {
         Ok(Response::new(Box::pin(answers.buffered(IN_FLIGHT))))
     }
 
+    async fn list_schedules(
+        &self,
+        request: Request<ListSchedulesRequest>,
+    ) -> Result<Response<ListSchedulesResponse>, Status> {
+        let tenant = caller(&request)?.tenant.0;
+        let page = request.into_inner().page.unwrap_or_default();
+        let found = schedule::list(&self.app.store, &tenant, &page).await;
+        let (rows, next_token) = found.map_err(|error| refusal(error.into()))?;
+        let catalog = self.app.packages.of(&tenant);
+        let schedules = rows.into_iter().map(|row| shown(row, &catalog)).collect();
+        Ok(Response::new(ListSchedulesResponse { schedules, page: Some(PageResponse { next_token }) }))
+    }
+
     async fn get_submission(
         &self,
         request: Request<GetSubmissionRequest>,
@@ -96,6 +114,22 @@ impl IntakeService for Api {
         let found = submission::find(&self.app.store, tenant, key, submitter).await;
         let found = found.map_err(|error| refusal(error.into()))?;
         found.map(|row| Response::new(row.into())).ok_or_else(|| refuse::not_found("submission", &name))
+    }
+}
+
+/// A schedule for those who ask; one that no package in force knows any more has no label.
+fn shown(row: schedule::Model, catalog: &Catalog) -> Schedule {
+    let known =
+        catalog.in_force(&row.package).and_then(|known| known.definition().schedules.get(&row.schedule));
+    Schedule {
+        label: known.map(|known| known.label.clone().into()),
+        package: row.package,
+        schedule: row.schedule,
+        opens: row.opens,
+        case_id: row.case_id.map(|case| case.to_string()).unwrap_or_default(),
+        occurrence: row.occurrence,
+        comes_at: row.comes_at.map(|at| time::to_proto(from_db(at))),
+        problem: row.problem,
     }
 }
 
@@ -143,6 +177,9 @@ fn refusal(error: Error) -> Status {
         Error::Store(masar_store::Error::Overloaded) => {
             metrics::refused("queue");
             refuse::overloaded(RETRY_AFTER)
+        }
+        Error::Store(error @ masar_store::Error::PageToken) => {
+            refuse::invalid(vec![("page.token".into(), error.to_string())])
         }
         Error::Store(error @ (masar_store::Error::Stopped | masar_store::Error::Unavailable(_))) => {
             refuse::unavailable(error.to_string())

@@ -5,12 +5,15 @@ mod app;
 mod consumer;
 mod metrics;
 mod store;
+#[cfg(test)]
+mod tests;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
-use masar_packages::Packages;
+use masar_packages::{Calendars, Packages};
 use masar_proto::intake::v1::intake_service_server::IntakeServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
@@ -19,7 +22,7 @@ use masar_workflow::Catalog;
 /// The name of the service, and of its consumer on the bus.
 pub const NAME: &str = "intake";
 /// The services whose events it hears.
-pub const SOURCES: &[&str] = &["cases"];
+pub const SOURCES: &[&str] = &["cases", "registry"];
 
 /// What it stands on.
 pub struct Deps {
@@ -48,8 +51,21 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let gate = Arc::new(app::Gate::new(target));
     let writer = app::Accept { outbox: outbox.clone(), gate: Arc::clone(&gate) };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
-    let handler =
-        consumer::Hear { outbox: outbox.clone(), packages: Arc::clone(&packages), gate: Arc::clone(&gate) };
+    let bell = Arc::new(worker::Bell::default());
+    let handler = consumer::Hear {
+        outbox: outbox.clone(),
+        packages: Arc::clone(&packages),
+        gate: Arc::clone(&gate),
+        bell: Arc::clone(&bell),
+    };
+    let schedules = worker::Schedules {
+        store: store.clone(),
+        agenda: app::Agenda { packages: Arc::clone(&packages), calendars: Calendars::default() },
+        outbox: outbox.clone(),
+        gate: Arc::clone(&gate),
+        clock: clock.clone(),
+        bell,
+    };
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let consumer = Consumer {
@@ -79,6 +95,10 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
                 Ok(())
             }),
             packages.worker(),
+            Worker::new("intake schedules", Stage::Consumer, async |stop| {
+                schedules.run(stop).await;
+                Ok(())
+            }),
             Worker::new("intake consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
             Worker::new("intake relay", Stage::Relay, async |stop| {
                 relay.run(stop).await;

@@ -27,6 +27,7 @@ pub(crate) fn check(
     check.services();
     check.agreements(stored);
     check.quiet_hours();
+    check.schedules();
     for (category, department) in &seed.entity.category_departments {
         check.department(&format!("category_departments.{category}"), department);
     }
@@ -128,6 +129,20 @@ impl Check<'_> {
         for (place, word) in quiet.urgent_importance.iter().enumerate() {
             if let Err(error) = word.parse::<Importance>() {
                 self.find(&format!("quiet_hours.urgent_importance[{place}]"), error.to_string());
+            }
+        }
+    }
+
+    fn schedules(&mut self) {
+        let schedules = &self.seed.entity.schedules;
+        self.unique("schedules", schedules.iter().map(String::as_str));
+        for (place, schedule) in schedules.iter().enumerate() {
+            let parts = schedule.split_once('/');
+            if parts.is_none_or(|(package, code)| package.is_empty() || code.is_empty() || code.contains('/'))
+            {
+                let problem =
+                    format!("`{schedule}` is no schedule of a package: write it as cx-report/monthly");
+                self.find(&format!("schedules[{place}]"), problem);
             }
         }
     }

@@ -34,6 +34,7 @@ impl Seed {
             agreements: entity.agreements.into_iter().map(Agreement::from).collect(),
             category_departments: entity.category_departments.into_iter().collect(),
             quiet_hours: entity.quiet_hours.map(QuietHours::from),
+            schedules: entity.schedules,
         })
     }
 }

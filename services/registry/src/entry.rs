@@ -37,6 +37,9 @@ pub(crate) struct EntityFile {
     /// When messages to its people wait until their calendar opens; without it they go out at any hour.
     #[serde(default)]
     pub quiet_hours: Option<QuietHoursEntry>,
+    /// The schedules of packages that open cases for it on days of the calendar, such as `cx-report/monthly` (E21).
+    #[serde(default)]
+    pub schedules: Vec<String>,
 }
 
 /// Which messages do not wait for the end of the quiet hours.

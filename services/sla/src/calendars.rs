@@ -2,10 +2,7 @@
 
 use masar_worktime::{Base, Calendar, CalendarFile, CalendarSpec, Shelf};
 
-pub use masar_worktime::SHIPPED;
-
-/// The calendar of an entity that has named none.
-pub const DEFAULT: &str = "qa-gov-default";
+pub use masar_worktime::{DEFAULT, SHIPPED};
 
 /// Reads a calendar; one that is based on another, on one of the shipped.
 ///

@@ -33,6 +33,9 @@ pub(super) fn translations(definition: &Definition, found: &Found) {
     for (code, clock) in &definition.clocks {
         text(&format!("clocks/{code}/label"), &format!("the label of the clock `{code}`"), &clock.label);
     }
+    for (code, rule) in &definition.schedules {
+        text(&format!("schedules/{code}/label"), &format!("the label of the schedule `{code}`"), &rule.label);
+    }
     for (name, template) in &definition.templates {
         for (part, said) in [("subject", &template.subject), ("body", &template.body)] {
             text(&format!("templates/{name}/{part}"), &format!("the {part} of the template `{name}`"), said);

@@ -43,11 +43,16 @@ impl Expect {
             let there = until.map_or(word.clone(), |due| format!("{word} until {due}"));
             compare(&format!("clock `{clock}`"), wanted, &there);
         }
+        for (schedule, wanted) in &self.schedules {
+            let there = world.schedules.next_of(schedule, world.calendar);
+            compare(&format!("schedule `{schedule}`"), wanted, &there);
+        }
         for (role, actions) in &self.may {
             differ(&mut found, &format!("what `{role}` may do"), Some(actions), &world.may(role));
         }
         differ(&mut found, "messages", self.messages.as_ref(), &world.step.messages);
         differ(&mut found, "children", self.children.as_ref(), &world.step.children);
+        differ(&mut found, "cases by schedule", self.scheduled.as_ref(), &world.step.scheduled);
         differ(&mut found, "levels", self.levels.as_ref(), &world.step.levels);
         differ(&mut found, "what the system did", self.acted.as_ref(), &world.step.acted);
         found

@@ -1,5 +1,6 @@
 //! Scenarios: what should happen to a case of a package, as an analyst writes it, and what does happen on a simulated clock.
 
+mod agenda;
 mod judge;
 mod report;
 mod story;

@@ -181,6 +181,10 @@ pub(crate) struct Expect {
     /// The levels that climbed in this step: `response L1 to department_manager`, with `again` at the end of one that is
     /// told again.
     pub(super) levels: Option<Vec<String>>,
+    /// When its schedules come next: `2027-11-15 07:00`, or `never`.
+    pub(super) schedules: BTreeMap<String, String>,
+    /// The cases that schedules opened in this step, by package.
+    pub(super) scheduled: Option<Vec<String>>,
     /// What the system did in this step.
     pub(super) acted: Option<Vec<String>>,
 }

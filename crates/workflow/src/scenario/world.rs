@@ -9,6 +9,7 @@ use masar_worktime::Calendar;
 use serde_json::{Value, json};
 
 use super::Lookup;
+use super::agenda::Agenda;
 use super::story::{Book, Step, Story};
 use super::timing::{Clocks, Fired};
 use crate::decide::decided;
@@ -29,6 +30,7 @@ pub(super) struct World<'a> {
     pub(super) now: Timestamp,
     pub(super) case: Case,
     pub(super) clocks: Clocks,
+    pub(super) schedules: Agenda,
     pub(super) queue: String,
     pub(super) assignee: String,
     pub(super) children: Vec<Child>,
@@ -44,6 +46,7 @@ pub(super) struct World<'a> {
 pub(super) struct Happened {
     pub(super) messages: BTreeSet<String>,
     pub(super) children: Vec<String>,
+    pub(super) scheduled: Vec<String>,
     pub(super) levels: Vec<String>,
     pub(super) acted: Vec<String>,
 }
@@ -74,6 +77,7 @@ impl<'a> World<'a> {
             story,
             now,
             clocks: Clocks::default(),
+            schedules: Agenda::default(),
             queue: String::new(),
             assignee: String::new(),
             children: Vec::new(),
@@ -106,7 +110,14 @@ impl<'a> World<'a> {
         if until < self.now {
             return Err("time only passes: this is before the step that went before".to_owned());
         }
-        while let Some((clock, at)) = self.clocks.next(until) {
+        loop {
+            let (mark, coming) = (self.clocks.next(until), self.schedules.first(until));
+            if let Some(coming) = coming.filter(|coming| mark.as_ref().is_none_or(|(_, at)| coming <= at)) {
+                self.now = self.now.max(coming);
+                self.scheduled()?;
+                continue;
+            }
+            let Some((clock, at)) = mark else { break };
             self.now = self.now.max(at);
             if let Some(fired) = self.clocks.fire(&clock, self.now, self.calendar)? {
                 self.marked(fired);
@@ -240,11 +251,21 @@ impl<'a> World<'a> {
                 }
                 // It is for the clocks of other cases.
                 Effect::Agree(_) | Effect::EndAgreement => Ok(()),
+                Effect::Schedule(effect) => self.schedules.apply(effect, event.at, self.calendar),
             };
             if let Err(problem) = done {
                 self.problem.get_or_insert(problem);
             }
         }
+    }
+
+    /// Opens the cases of schedules whose time has come.
+    fn scheduled(&mut self) -> Result<(), String> {
+        for due in self.schedules.come(self.now, self.calendar)? {
+            self.child(&due.opens, &due.link, due.form, SYSTEM)?;
+            self.step.scheduled.push(due.opens);
+        }
+        Ok(())
     }
 
     fn routed(&self) -> String {

@@ -192,6 +192,30 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
         "at: {all: breach + 1 bd}, to: [handler], again: {every: 2 hours, times: 2}",
         "again: {every",
     ),
+    (
+        Code::Schedule,
+        "on_child: []",
+        "schedules: {monthly: {label: {ar: \"ا\", en: \"a\"}, every: {months: 1}}}",
+        "every: {months",
+    ),
+    (
+        Code::Schedule,
+        "on_child: []",
+        "schedules: {yearly: {label: {ar: \"ا\", en: \"a\"}, after: {states: [done]}, wait: 12 months, link: of, repeats: true}}",
+        "true}",
+    ),
+    (
+        Code::ScheduleForm,
+        "on_child: []",
+        "schedules: {monthly: {label: {ar: \"ا\", en: \"a\"}, every: {months: 1, day: 1}, with: {text: '=occurrence.year'}}}",
+        "with: {text",
+    ),
+    (
+        Code::UnknownName,
+        "on_child: []",
+        "schedules: {monthly: {label: {ar: \"ا\", en: \"a\"}, every: {months: 1, day: 1}, with: {text: '=case.id'}}}",
+        "'=case.id'",
+    ),
 ];
 
 pub(super) fn tiny(workflow: String, form: String) -> Source {

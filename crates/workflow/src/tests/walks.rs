@@ -90,7 +90,11 @@ impl<'a> Walk<'a> {
                     category: StateCategory::Open,
                     facts: BTreeMap::new(),
                 }),
-                Effect::Clock(_) | Effect::Notify { .. } | Effect::Agree(_) | Effect::EndAgreement => {}
+                Effect::Clock(_)
+                | Effect::Notify { .. }
+                | Effect::Agree(_)
+                | Effect::EndAgreement
+                | Effect::Schedule(_) => {}
             }
         }
         self.events.push(event);

@@ -38,6 +38,23 @@ words! {
         "description": "How long: `15 minutes`, `4 business_hours` (`4 bh`), `10 business_days` (`10 bd`).",
         "pattern": "^\\s*[0-9]+ \\s*((business_)?(hour|minute|second|day)s?|bd|bh)\\s*$"
     };
+    /// How long something waits that comes again.
+    WaitingTime = {
+        "type": "string",
+        "description": "How long: `12 months`, or as any time: `30 days`, `10 business_days`.",
+        "pattern": "^\\s*[0-9]+ \\s*((business_)?(hour|minute|second|day)s?|months?|bd|bh)\\s*$"
+    };
+    /// A day of every so many months.
+    RecurrenceRule = {
+        "type": "object", "description": "A day of every so many months, as the opening of a working day.",
+        "properties": {
+            "months": {"type": "integer", "minimum": 1, "maximum": 120, "description": "Every so many months."},
+            "from_month": {"type": "integer", "minimum": 1, "maximum": 12, "description": "A month in which it comes; January without it."},
+            "day": {"type": "integer", "minimum": -31, "maximum": 31, "description": "The day of the month, or from its end with -1; the first working day after it where it is none."},
+            "working_day": {"type": "integer", "minimum": -31, "maximum": 31, "description": "The working day of the month instead, or from its end with -1."}
+        },
+        "required": ["months"], "additionalProperties": false
+    };
     /// A moment of a clock.
     Moment = {
         "type": "string",

@@ -4,6 +4,7 @@ mod accept;
 mod admission;
 mod child;
 mod gate;
+mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub(crate) use accept::{Accept, accept};
 pub(crate) use child::{child, lodged};
 pub(crate) use gate::Gate;
+pub(crate) use schedule::{Agenda, Looked, asked};
 
 /// The longest identifier of another system that is kept.
 const LONGEST_KEY: usize = 200;
@@ -58,6 +60,13 @@ pub(crate) struct Submission {
     event: CaseSubmitted,
     /// The call or the event that it came by.
     span: Span,
+}
+
+impl Submission {
+    /// What makes it the same as another.
+    pub(crate) fn key(&self) -> &str {
+        &self.dedup_key
+    }
 }
 
 pub(crate) struct App {

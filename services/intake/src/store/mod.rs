@@ -1,6 +1,7 @@
 //! The tables of intake.
 
 pub(crate) mod number;
+pub(crate) mod schedule;
 pub(crate) mod submission;
 
 use masar_store::CreateTables;
@@ -23,6 +24,16 @@ impl MigratorTrait for Migrator {
             postgres: &[],
         }));
         migrations.push(masar_packages::migration());
+        migrations.push(Box::new(CreateTables {
+            name: "m0003_schedules",
+            tables: |schema| vec![schema.create_table_from_entity(schedule::Entity)],
+            indexes: &[
+                "CREATE INDEX schedules_look ON schedules (look_at)",
+                "CREATE INDEX schedules_tenant ON schedules (tenant, look_at, origin)",
+                "CREATE INDEX schedules_on_days ON schedules (origin) WHERE case_id IS NULL",
+            ],
+            postgres: &[],
+        }));
         migrations
     }
 }

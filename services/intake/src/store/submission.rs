@@ -81,6 +81,12 @@ pub(crate) async fn find(
     Ok(found.one(store.reader()).await?)
 }
 
+/// All submissions, for tests that count them.
+#[cfg(test)]
+pub(crate) async fn all(store: &Store) -> Result<Vec<Model>, Error> {
+    Ok(Entity::find().all(store.reader()).await?)
+}
+
 /// The oldest case after another that is not opened, if more than so many are not: their ids are in the order of time, so
 /// that the primary key leads there.
 pub(crate) async fn waiting(store: &Store, after: Uuid, few: u64) -> Result<Option<Uuid>, Error> {

@@ -17,6 +17,7 @@ mod import;
 mod log;
 mod migrate;
 mod publish;
+mod schedule;
 mod selection;
 mod serve;
 mod simulate;
@@ -136,6 +137,9 @@ enum Command {
     /// Take tasks and give them away.
     #[command(subcommand)]
     Task(desk::TaskCommand),
+    /// What opens cases by itself, and when.
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// Clocks and due times.
     #[command(subcommand)]
     Clock(clock::Command),
@@ -256,6 +260,7 @@ fn run(command: Command, access: &Access, output: Output) -> Result<Answer> {
             Command::Queue(command) => desk::queue(command, access, output).await,
             Command::Task(command) => desk::task(command, access).await,
             Command::Escalation(command) => escalation::run(command, access).await,
+            Command::Schedule(command) => schedule::run(command, access).await,
             Command::Sla(command) => sla::run(command, access, output).await,
             Command::Bus(command) => bus::run(command, access).await,
             Command::Calendar(command) => calendar::run(command, access).await,

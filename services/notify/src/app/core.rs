@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use masar_domain::BiText;
-use masar_packages::Packages;
+use masar_packages::{Calendars, Packages};
 use masar_proto::events::v1::{EscalationRaised, RegistryChanged};
 use masar_proto::time;
 use masar_runtime::Clock;
@@ -14,7 +14,6 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::payload::payload;
-use super::quiet::Calendars;
 use super::recipients::{Around, Recipient};
 use super::text::{Values, render};
 use super::{Occasion, What};

@@ -1,54 +1,27 @@
 //! Quiet hours: what people of an entity are told waits until their calendar opens. Clocks do not wait, and customers hear at
 //! once.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use jiff::Timestamp;
+use masar_packages::Calendars;
 use masar_proto::events::v1::{CaseSnapshot, Person, QuietHours, RegistryChanged};
-use masar_worktime::{Calendar, CalendarSpec, SHIPPED};
 
-/// Texts of calendars that are kept compiled; with more of them, those of old versions are let go.
-const MOST: usize = 256;
-
-/// Calendars by their text, compiled when they are first needed; none for a text that cannot be used.
-#[derive(Default)]
-pub(crate) struct Calendars(Mutex<HashMap<String, Option<Arc<Calendar>>>>);
-
-impl Calendars {
-    /// Until when a message to a person waits; none when it goes out now. `level` is that of a ladder, if one tells them.
-    pub(crate) fn held_until(
-        &self,
-        entity: &RegistryChanged,
-        person: &Person,
-        case: &CaseSnapshot,
-        level: Option<&str>,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let quiet = entity.quiet_hours.as_ref()?;
-        if is_urgent(quiet, case, level) {
-            return None;
-        }
-        let calendar = self.compiled(text_of(entity, name_of(entity, person))?)?;
-        // Beyond the days that it covers nobody can say when it opens: then nothing waits.
-        let opens = calendar.next_opening(now).ok()?;
-        (!calendar.is_open(now) && opens > now).then_some(opens)
+/// Until when a message to a person waits; none when it goes out now. `level` is that of a ladder, if one tells them.
+pub(crate) fn held_until(
+    calendars: &Calendars,
+    entity: &RegistryChanged,
+    person: &Person,
+    case: &CaseSnapshot,
+    level: Option<&str>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let quiet = entity.quiet_hours.as_ref()?;
+    if is_urgent(quiet, case, level) {
+        return None;
     }
-
-    fn compiled(&self, text: &str) -> Option<Arc<Calendar>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(calendar) = known.get(text) {
-            return calendar.clone();
-        }
-        if known.len() >= MOST {
-            known.clear();
-        }
-        let compiled = compile(text).map(Arc::new);
-        if let Err(problem) = &compiled {
-            tracing::warn!(problem, "a calendar cannot be used: messages do not wait for it");
-        }
-        known.entry(text.to_owned()).or_insert(compiled.ok()).clone()
-    }
+    let calendar = calendars.newest(entity, name_of(entity, person))?;
+    // Beyond the days that it covers nobody can say when it opens: then nothing waits.
+    let opens = calendar.next_opening(now).ok()?;
+    (!calendar.is_open(now) && opens > now).then_some(opens)
 }
 
 /// True when a message waits for nobody's hours.
@@ -62,18 +35,6 @@ fn name_of<'a>(entity: &'a RegistryChanged, person: &'a Person) -> &'a str {
     let departments = entity.departments.iter().filter(|department| department.code == person.department);
     let named = std::iter::once(&person.calendar).chain(departments.map(|department| &department.calendar));
     named.map(String::as_str).find(|name| !name.is_empty()).unwrap_or(&entity.default_calendar)
-}
-
-/// The text of the newest version of a calendar.
-fn text_of<'a>(entity: &'a RegistryChanged, name: &str) -> Option<&'a str> {
-    let own = entity.calendars.iter().filter(|calendar| calendar.name == name);
-    let newest = own.max_by_key(|calendar| calendar.version).map(|calendar| calendar.yaml.as_str());
-    newest.or_else(|| SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text))
-}
-
-fn compile(text: &str) -> Result<Calendar, String> {
-    let spec: CalendarSpec = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    Calendar::compile(&spec).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -129,7 +90,8 @@ mod tests {
             ("", "evenings", "15T19:00", Some("22T14:00")),
             ("", "nowhere", "15T23:00", None),
         ] {
-            let held = calendars.held_until(
+            let held = held_until(
+                &calendars,
                 &entity,
                 &person(department, calendar),
                 &CaseSnapshot::default(),
@@ -158,7 +120,8 @@ mod tests {
             (Some(policy.clone()), Importance::Low, Some("L4"), false),
             (Some(policy), Importance::High, None, false),
         ] {
-            let held = Calendars::default().held_until(
+            let held = held_until(
+                &Calendars::default(),
                 &entity(quiet),
                 &Person::default(),
                 &case(importance),

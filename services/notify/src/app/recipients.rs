@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use masar_domain::{Language, Role};
+use masar_packages::Calendars;
 use masar_proto::events::v1::{CaseSnapshot, Person, RegistryChanged};
 use masar_workflow::CUSTOMER;
 
-use super::quiet::Calendars;
+use super::quiet::held_until;
 use crate::store::delivery::EMAIL;
 
 /// Somebody who is told.
@@ -75,13 +76,13 @@ impl<'a> Around<'a> {
         if person.email.is_empty() {
             return out_of_reach(&person.id, "the registry knows no address of this person");
         }
-        let held_until = |entity| self.calendars.held_until(entity, person, self.case, self.level, self.now);
+        let held = |entity| held_until(self.calendars, entity, person, self.case, self.level, self.now);
         Recipient {
             name: person.email.clone(),
             channel: EMAIL.to_owned(),
             language: language(&person.language),
             obstacle: None,
-            held_until: self.entity.and_then(held_until),
+            held_until: self.entity.and_then(held),
         }
     }
 

@@ -55,6 +55,8 @@ fn each_problem_is_named_by_its_field() {
         ("{high: 3 business_days}", "{}", "agreements[ONE-SLA].targets"),
         ("{time.delay: ONE-A}", "{time.delay: ONE-B}", "category_departments.time.delay"),
         ("[case_handler]", "[case_handler], calendar: nowhere", "people[one-1].calendar"),
+        ("reference_prefix: ONE", "reference_prefix: ONE\nschedules: [monthly]", "schedules[0]"),
+        ("reference_prefix: ONE", "reference_prefix: ONE\nschedules: [a/b, a/b]", "schedules[a/b]"),
         (
             "reference_prefix: ONE",
             "reference_prefix: ONE\nquiet_hours: {urgent_levels: [fourth]}",

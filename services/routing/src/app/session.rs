@@ -109,7 +109,11 @@ impl<'a> Session<'a> {
                     task.assignee.clear();
                     kind = Some(kinds::TASK_CLOSED);
                 }
-                Effect::Clock(_) | Effect::Notify(_) | Effect::Child(_) | Effect::Agreement(_) => {}
+                Effect::Clock(_)
+                | Effect::Notify(_)
+                | Effect::Child(_)
+                | Effect::Agreement(_)
+                | Effect::Schedule(_) => {}
             }
         }
         match kind {
