@@ -287,7 +287,7 @@ async fn a_covert_complaint_is_an_ordinary_one_to_everybody_but_the_programme_an
         assert_eq!(concealed_links(&platform, manager, &mission.reference).await?, Vec::<String>::new());
         assert_eq!(
             concealed_links(&platform, AMBASSADOR, &mission.reference).await?,
-            [child.reference.clone()]
+            [child.reference.as_str()]
         );
 
         // Leaving it out of what is published while it is open would tell which it is.
@@ -300,10 +300,13 @@ async fn a_covert_complaint_is_an_ordinary_one_to_everybody_but_the_programme_an
 
         close(&platform, &mission.reference).await?;
         nobody_else_finds_it(&platform, &mission, &child).await?;
-        assert_eq!(concealed_links(&platform, manager, &mission.reference).await?, [child.reference.clone()]);
+        assert_eq!(
+            concealed_links(&platform, manager, &mission.reference).await?,
+            [child.reference.as_str()]
+        );
         assert_eq!(
             concealed_links(&platform, "lab-qc", &child.reference).await?,
-            [mission.reference.clone()]
+            [mission.reference.as_str()]
         );
         assert_eq!(concealed_links(&platform, OTHERS[1], &child.reference).await?, Vec::<String>::new());
         readings_are_written_down(&platform, &mission, &child).await?;
