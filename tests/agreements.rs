@@ -96,10 +96,8 @@ async fn an_agreement_holds_for_what_begins_under_it_and_not_for_what_is_open() 
         assert_eq!((policy.provider.as_str(), policy.consumer.as_str()), ("LAB-DISPUTES", "LAB-PERMITS"));
         let under = asked(&platform).await?;
         let begun = answer(&platform, &under).await?;
-        assert_eq!(
-            (target(&begun), begun.policy.clone()),
-            (AGREED, format!("agreement {reference} version 1"))
-        );
+        assert_eq!(target(&begun), AGREED);
+        assert_eq!(begun.policy, format!("agreement {reference} version 1"));
         let open = answer(&platform, &before).await?;
         assert_eq!((target(&open), open.ledger.len()), (BY_PACKAGE, 1));
 
