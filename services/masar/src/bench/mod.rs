@@ -78,22 +78,30 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     report.note("mode", ground.mode());
     let limit = limit::of(plan.bench, &ground, pace.span()).await?;
     report.note("limit_per_second", limit.map(report::whole));
-    let database = ground.database();
-    if plan.bench == Bench::Clocks {
-        // They are asked of one service, within this process.
-        return clocks::run(&database, pace, (plan.clocks, plan.open), report).await;
-    }
-    let house = House::start(&ground, plan.bench.only()).await?;
+    let (database, clocks) = (ground.database(), (plan.clocks, plan.open));
     match plan.bench {
-        Bench::Intake => intake::run(&house, pace, report).await,
-        Bench::Import => import::run(&house, pace, report).await,
-        Bench::Pipeline => pipeline::run(&house, pace, report).await,
-        Bench::Transitions => transitions::run(&house, pace, report).await,
-        Bench::Timers | Bench::Clocks => {
-            timers::run(&house, &database, pace, (plan.clocks, plan.open), report).await
+        Bench::Clocks => clocks::run(&database, pace, clocks, report).await,
+        Bench::Intake => at(&ground, plan, async |house| intake::run(house, pace, report).await).await,
+        Bench::Import => at(&ground, plan, async |house| import::run(house, pace, report).await).await,
+        Bench::Pipeline => at(&ground, plan, async |house| pipeline::run(house, pace, report).await).await,
+        Bench::Transitions => {
+            at(&ground, plan, async |house| transitions::run(house, pace, report).await).await
         }
-        Bench::Queue => queue::run(&house, &database, pace, plan.cases, report).await,
-    }?;
+        Bench::Timers => {
+            let measured = async |house: &House| timers::run(house, &database, pace, clocks, report).await;
+            at(&ground, plan, measured).await
+        }
+        Bench::Queue => {
+            let measured = async |house: &House| queue::run(house, &database, pace, plan.cases, report).await;
+            at(&ground, plan, measured).await
+        }
+    }
+}
+
+/// Measures at a platform of its own, which ends with it.
+async fn at(ground: &Ground, plan: &Plan, measured: impl AsyncFnOnce(&House) -> Result<()>) -> Result<()> {
+    let house = House::start(ground, plan.bench.only()).await?;
+    measured(&house).await?;
     house.stop().await
 }
 
