@@ -12,7 +12,7 @@ use masar_proto::cases::v1::migrate_response::Result as Item;
 use masar_proto::cases::v1::workflow_service_client::WorkflowServiceClient;
 use masar_proto::cases::v1::{
     Case, ListCaseEventsRequest, ListMigrationsRequest, MigrateRequest, MigrateResponse, MigratedCase,
-    MigrationMap, MigrationRecord, MigrationSummary, PublishRequest, UndoMigrationRequest,
+    MigrationMap, MigrationRecord, MigrationSummary, PublishRequest, UndoMigrationRequest, VersionRisk,
 };
 use masar_proto::events::v1::ClockState;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
@@ -177,6 +177,18 @@ fn form_of(action: &str) -> Option<Value> {
     }
 }
 
+/// Whoever looks sees what the versions say otherwise, and what that would do.
+fn tells_the_difference(summary: &MigrationSummary) -> Result<()> {
+    let difference = summary.difference.as_ref().context("what is different")?;
+    assert_eq!((&*difference.old, &*difference.new), ("complaint@1.0.0", "complaint@1.1.0"));
+    let target = difference.changes.iter().find(|change| change.path == "clocks/response/target/medium");
+    let target = target.map(|change| (&*change.before, &*change.after));
+    assert_eq!(target, Some(("\"10 business_days\"", "\"8 business_days\"")));
+    let gone = |risk: &VersionRisk| risk.code == "STATE_GONE" && risk.states == ["in_progress"];
+    assert!(difference.risks.iter().any(gone), "{:?}", difference.risks);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn running_cases_go_on_in_the_new_version_in_every_service_and_come_back() -> Result<()> {
     on_each_database(async |url| {
@@ -193,17 +205,7 @@ async fn running_cases_go_on_in_the_new_version_in_every_service_and_come_back()
         assert_eq!((summary.migration_id.as_str(), ways.contains_key(&new)), ("", true));
         let stays = ways[&open].rejected.clone().context("its state is not there")?;
         assert_eq!((stays.code.as_str(), summary.rejected), ("STATE", 1));
-        // Whoever looks sees what the versions say otherwise, and what that would do.
-        let difference = summary.difference.context("what is different")?;
-        assert_eq!((&*difference.old, &*difference.new), ("complaint@1.0.0", "complaint@1.1.0"));
-        let target = difference.changes.iter().find(|change| change.path == "clocks/response/target/medium");
-        let target = target.map(|change| (&*change.before, &*change.after));
-        assert_eq!(target, Some(("\"10 business_days\"", "\"8 business_days\"")));
-        assert!(
-            difference.risks.iter().any(|risk| risk.code == "STATE_GONE" && risk.states == ["in_progress"]),
-            "{:?}",
-            difference.risks
-        );
+        tells_the_difference(&summary)?;
         assert!(!ways.contains_key(&over), "what is over is not looked at");
         let before = case(&house.cases, &open).await?.context("it is there")?;
         assert_eq!((before.package_version.as_str(), before.state.as_str()), ("1.0.0", "in_progress"));

@@ -58,8 +58,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let timers = worker::Timers::new(store.clone(), Arc::clone(&keeper), clock.clone());
     let renewal =
         renewal::Renewal { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
-    let retargeting =
-        retargeting::Retargeting { store: store.clone(), keeper: Arc::clone(&keeper), clock: clock.clone() };
+    let retargeting = retargeting::worker(store.clone(), Arc::clone(&keeper), clock.clone());
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let handler = Arc::new(consumer::Hear {
@@ -99,10 +98,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
                 renewal.run(stop).await;
                 Ok(())
             }),
-            Worker::new("sla agreements", Stage::Consumer, async |stop| {
-                retargeting.run(stop).await;
-                Ok(())
-            }),
+            retargeting,
             packages.worker(),
             Worker::new("sla entities", Stage::Consumer, async move |stop| {
                 let listening = listen(&registered.store, app::ENTITIES, &registered);

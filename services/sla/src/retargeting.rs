@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use masar_runtime::Clock;
+use masar_runtime::{Clock, Stage, Worker};
 use masar_store::Store;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -16,15 +16,23 @@ const MOST: u64 = 500;
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(crate) struct Retargeting {
-    pub(crate) store: Store,
-    pub(crate) keeper: Arc<Keeper>,
-    pub(crate) clock: Clock,
+struct Retargeting {
+    store: Store,
+    keeper: Arc<Keeper>,
+    clock: Clock,
+}
+
+/// Works until it is told to stop. What the last process left undone is done at the start.
+pub(crate) fn worker(store: Store, keeper: Arc<Keeper>, clock: Clock) -> Worker {
+    let retargeting = Retargeting { store, keeper, clock };
+    Worker::new("sla agreements", Stage::Consumer, async |stop| {
+        retargeting.run(stop).await;
+        Ok(())
+    })
 }
 
 impl Retargeting {
-    /// Works until it is told to stop. What the last process left undone is done at the start.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
         let work = async {
             loop {
                 match self.retarget_all().await {

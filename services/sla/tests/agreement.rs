@@ -114,7 +114,7 @@ async fn an_agreement_of_two_parties_binds_what_begins_between_them_while_it_is_
             (roads, parks, "07:40", by("5 minutes", "agreement A-2 version 1")),
             (parks, roads, "07:40", of_all.clone()),
             // Nobody is named.
-            ("", "", "07:40", by_package.clone()),
+            ("", "", "07:40", by_package),
         ] {
             let found = begun(&mut bench, answer(provider, consumer), when).await?;
             assert_eq!(found, expected, "{provider} {consumer} {when}");
@@ -126,7 +126,7 @@ async fn an_agreement_of_two_parties_binds_what_begins_between_them_while_it_is_
         let found = begun(&mut bench, answer(roads, parks), "07:51").await?;
         assert_eq!(found, by("6 minutes", "agreement A-2 version 2"));
         let ended = AgreementEffect { ended: true, ..AgreementEffect::default() };
-        bench.puts(&CaseSnapshot { version: 3, ..special.clone() }, ended, "07:55").await?;
+        bench.puts(&CaseSnapshot { version: 3, ..special }, ended, "07:55").await?;
         assert_eq!(begun(&mut bench, answer(roads, parks), "07:56").await?, of_all);
         // What comes late says nothing new.
         bench.puts(&anew, agreed(roads, parks, "6 minutes"), "07:57").await?;
