@@ -4,6 +4,7 @@ mod clocks;
 mod duties;
 mod ladders;
 pub(crate) mod paths;
+mod recurrence;
 mod schedules;
 pub(crate) mod stages;
 mod texts;
@@ -35,6 +36,7 @@ pub(crate) fn check(
     clocks::check(definition, found);
     ladders::check(definition, found);
     schedules::check(definition, forms, found);
+    recurrence::check(definition, found);
     messages(definition, found);
     texts::translations(definition, found);
     texts::labels(texts, found);

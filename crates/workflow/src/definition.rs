@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::TABLE;
 #[cfg(test)]
 use crate::tests::words::{Category, Duration, Moment, RoleCode, Text};
-use crate::{Ladder, Refusal, SYSTEM, Schedule};
+use crate::{Ladder, RecurrenceRule, Refusal, SYSTEM, Schedule};
 
 /// What a level does that puts the case on the list of a queue.
 pub(crate) const ADD_TO_QUEUE: &str = "add_to_queue:";
@@ -77,6 +77,9 @@ pub struct Definition {
     /// Decision tables by name; each has its rows in `tables/NAME.csv`.
     #[serde(default)]
     pub tables: BTreeMap<String, TableRule>,
+    /// What makes cases the same matter, by code, and what follows when it comes again (CMP-04).
+    #[serde(default)]
+    pub recurrence: BTreeMap<String, RecurrenceRule>,
     /// The cases that begin by themselves, by code (E21).
     #[serde(default)]
     pub schedules: BTreeMap<String, Schedule>,

@@ -7,8 +7,8 @@ use masar_clock::Mark;
 use masar_domain::{Language, Role};
 
 use crate::{
-    Again, CUSTOMER, ClockKind, ClockRule, Definition, Level, Missed, Moments, Per, Schedule, Task,
-    Transition, acts,
+    Again, CUSTOMER, ClockKind, ClockRule, Definition, Level, Missed, Moments, Per, Proposal, RecurrenceRule,
+    Schedule, Task, Transition, acts,
 };
 
 /// Says a machine in sentences.
@@ -19,6 +19,10 @@ pub fn explain(definition: &Definition, language: Language) -> String {
     parts.extend(definition.states.keys().map(|state| teller.state(state)));
     parts.push(teller.say("المهل", "Clocks").to_owned());
     parts.extend(definition.clocks.iter().map(|(code, rule)| teller.clock(code, rule)));
+    if !definition.recurrence.is_empty() {
+        parts.push(teller.say("التكرار", "Recurrence").to_owned());
+        parts.extend(definition.recurrence.values().map(|rule| teller.recurrence(rule)));
+    }
     if !definition.schedules.is_empty() {
         parts.push(teller.say("حالات تبدأ من تلقائها", "Cases that begin by themselves").to_owned());
         parts.extend(definition.schedules.values().map(|rule| teller.schedule(rule)));
@@ -232,6 +236,24 @@ impl Teller<'_> {
         for action in acts(&level.actions) {
             let action = self.name_of_action(action);
             text += &format!(" {} {action}.", self.say("ويقوم النظام بـ", "The system does"));
+        }
+        text + "\n"
+    }
+
+    fn recurrence(&self, rule: &RecurrenceRule) -> String {
+        let label = self.quoted(rule.label.in_language(self.language));
+        let (same, within) = (self.list(rule.same.iter().cloned()), rule.within.in_words());
+        let mut text = match self.language {
+            Language::Ar => format!("  - {label}: تعد الحالات التي تتطابق في {same} خلال {}.", within.ar),
+            Language::En => {
+                format!("  - {label}: cases with the same {same} within {} are counted.", within.en)
+            }
+        };
+        if let (Some(threshold), Some(Proposal { package, .. })) = (rule.threshold, &rule.proposes) {
+            text += &match self.language {
+                Language::Ar => format!(" ومن الحالة رقم {threshold} تقترح حالة من {package}."),
+                Language::En => format!(" From the {threshold}th on a case is proposed, of {package}."),
+            };
         }
         text + "\n"
     }

@@ -27,6 +27,7 @@ mod migrate;
 mod overlay;
 mod package;
 mod places;
+mod recurrence;
 mod routing;
 mod said;
 mod scenario;
@@ -58,6 +59,7 @@ pub use ladder::{Again, CUSTOMER, Climb, Holders, Ladder, LadderStep, Level, act
 pub use migrate::{Fate, Migration, Occasion, Stranded};
 pub use overlay::{Fields, Labels, Overlaid, Overlay, Tightening, Without, overlay};
 pub use package::{Package, Source};
+pub use recurrence::{Counted, Matter, Noted, Proposal, RECURRENCE, RecurrenceRule};
 pub use routing::{Routed, Tried};
 pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
 pub use schedule::{

@@ -8,6 +8,7 @@ mod explain;
 mod files;
 mod findings;
 mod overlay;
+mod recurrence;
 mod scenarios;
 mod schedules;
 mod schema;

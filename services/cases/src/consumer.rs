@@ -56,7 +56,7 @@ impl Handler for Hear {
         for event in events {
             heard.extend(self.read(event)?.into_iter().map(|heard| (event, heard)));
         }
-        let (mut cases, mut moving) = (BTreeSet::new(), BTreeSet::new());
+        let (now, mut cases, mut moving) = (self.clock.now(), BTreeSet::new(), BTreeSet::new());
         for (_, heard) in &heard {
             cases.extend(heard.of());
             if let Heard::Asked(case, _) | Heard::Child(case, _) = heard {
@@ -65,7 +65,16 @@ impl Handler for Hear {
         }
         let opening = heard.iter().filter_map(|(_, heard)| heard.opens());
         self.core.packages.know(tx, opening).await?;
-        let mut session = Session::begin(&self.core, tx, cases, moving).await.map_err(unusable)?;
+        let session = Session::begin(&self.core, tx, cases, moving).await.map_err(unusable)?;
+        let opening = heard.iter().filter_map(|(_, heard)| match heard {
+            Heard::Submitted(submitted) => {
+                let at = time::from_proto(submitted.received_at.as_ref()).unwrap_or(now);
+                Some((&**submitted, at))
+            }
+            _ => None,
+        });
+        let session = session.foresee(tx, opening, std::iter::empty()).await;
+        let mut session = session.map_err(unusable)?;
         for (event, heard) in heard {
             event.cause(NAME, || self.hear(&mut session, event, heard)).map_err(unusable)?;
         }

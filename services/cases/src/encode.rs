@@ -51,6 +51,7 @@ pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
         source_system: row.source_system.clone(),
         external_ref: row.external_ref.clone(),
         historical: row.historical,
+        recurrence: row.recurrence.unsigned_abs(),
     }
 }
 

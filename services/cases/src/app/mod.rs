@@ -4,6 +4,7 @@ mod core;
 mod migrate;
 mod opening;
 mod publish;
+mod recurrence;
 
 use std::sync::Arc;
 
@@ -125,7 +126,12 @@ impl Writer for Act {
     ) -> Result<Vec<Result<case::Model, Error>>, Error> {
         let moves = batch.iter().filter(|order| matches!(order.deed, Deed::Move(_)));
         let (cases, moving) = (batch.iter().map(|order| order.case), moves.map(|order| order.case));
-        let mut session = Session::begin(&self.core, tx, cases.collect(), moving.collect()).await?;
+        let session = Session::begin(&self.core, tx, cases.collect(), moving.collect()).await?;
+        let commands = batch.iter().filter_map(|order| match &order.deed {
+            Deed::Move(command) => Some((order.case, command)),
+            Deed::Comment { .. } | Deed::Link { .. } => None,
+        });
+        let mut session = session.foresee(tx, std::iter::empty(), commands).await?;
         let answers = batch.into_iter().map(|order| session.obey(order)).collect();
         session.save(tx).await?;
         Ok(answers)
