@@ -53,12 +53,14 @@ impl Catalog {
             for (code, quota) in &package.quotas {
                 self.counts(&package.package, code, quota)?;
             }
-            for rule in package.schedules.values() {
-                let opened = package.opened_by_schedule(rule);
+            let proposed = package.recurrence.values().filter_map(|rule| rule.proposes.as_ref());
+            let proposed = proposed.map(|proposal| proposal.package.as_str());
+            let scheduled = package.schedules.values().map(|rule| package.opened_by_schedule(rule));
+            for opened in scheduled.chain(proposed) {
                 if self.in_force(opened).is_none() {
                     let name = &package.package;
                     return Err(Error::Catalog(format!(
-                        "{name} schedules cases of `{opened}`, which is no package"
+                        "{name} opens cases of `{opened}` by itself, which is no package"
                     )));
                 }
             }

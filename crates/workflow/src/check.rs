@@ -7,6 +7,7 @@ mod duties;
 mod ladders;
 pub(crate) mod paths;
 mod quotas;
+mod recurrence;
 mod schedules;
 pub(crate) mod stages;
 mod texts;
@@ -41,6 +42,7 @@ pub(crate) fn check(
     clocks::check(definition, found);
     ladders::check(definition, found);
     schedules::check(definition, forms, found);
+    recurrence::check(definition, found);
     messages(definition, found);
     texts::translations(definition, found);
     texts::labels(texts, found);

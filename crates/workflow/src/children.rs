@@ -87,17 +87,21 @@ impl Filling {
 impl Asking {
     /// The tasks for children among what a transition asks for.
     pub(crate) fn compile(reader: &Reader<'_>, spot: &Spot<'_>, tasks: &[Task]) -> Vec<Self> {
-        let numbered = tasks.iter().enumerate();
-        numbered.filter_map(|(number, task)| Self::of(reader, spot, number, task)).collect()
+        let asking = |(number, task): (usize, &Task)| {
+            let Task::Child { package, .. } = task else { return None };
+            let spot = Spot {
+                path: format!("{}/{number}/child", spot.path),
+                words: format!("the child `{package}` of {}", spot.words),
+                ..spot.clone()
+            };
+            Self::of(reader, &spot, task)
+        };
+        tasks.iter().enumerate().filter_map(asking).collect()
     }
 
-    fn of(reader: &Reader<'_>, spot: &Spot<'_>, number: usize, task: &Task) -> Option<Self> {
+    /// A task for children that stands at a spot.
+    pub(crate) fn of(reader: &Reader<'_>, spot: &Spot<'_>, task: &Task) -> Option<Self> {
         let Task::Child { package, link, each, with, concealed } = task else { return None };
-        let spot = Spot {
-            path: format!("{}/{number}/child", spot.path),
-            words: format!("the child `{package}` of {}", spot.words),
-            ..spot.clone()
-        };
         let within = |place: &str| Spot { path: format!("{}/{place}", spot.path), ..spot.clone() };
         // With `each` it may be a field of a row.
         let form = spot.form.filter(|_| each.is_none());
@@ -105,7 +109,7 @@ impl Asking {
             package: package.clone(),
             link: link.clone(),
             each: each.as_deref().and_then(|text| reader.read(&within("each"), text)),
-            with: Filling::compile(reader, &spot, form, with),
+            with: Filling::compile(reader, spot, form, with),
             lodged_by: concealed.as_ref().and_then(|rule| {
                 Said::read(reader, &within("concealed/lodged_by"), spot.form, &rule.lodged_by)
             }),

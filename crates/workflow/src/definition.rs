@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::{TABLE, TableRule};
 #[cfg(test)]
 use crate::tests::words::{Category, RoleCode, Text};
-use crate::{Concealed, Ladder, Quota, Refusal, SYSTEM, Schedule};
+use crate::{Concealed, Ladder, Quota, RecurrenceRule, Refusal, SYSTEM, Schedule};
 
 mod clocks;
 
@@ -82,6 +82,9 @@ pub struct Definition {
     /// What shares of its children a case needs, by code (E14).
     #[serde(default)]
     pub quotas: BTreeMap<String, Quota>,
+    /// What makes cases the same matter, by code, and what follows when it comes again (CMP-04).
+    #[serde(default)]
+    pub recurrence: BTreeMap<String, RecurrenceRule>,
     /// The cases that begin by themselves, by code (E21).
     #[serde(default)]
     pub schedules: BTreeMap<String, Schedule>,

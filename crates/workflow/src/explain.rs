@@ -9,7 +9,7 @@ use masar_domain::{Language, Role};
 use crate::table::TABLE;
 use crate::{
     Again, Between, CUSTOMER, ClockKind, ClockRule, Concealed, Definition, Level, Missed, Moments, Per,
-    Quota, QuotaRule, Schedule, Task, Transition, acts,
+    Proposal, Quota, QuotaRule, RecurrenceRule, Schedule, Task, Transition, acts,
 };
 
 /// Says a machine in sentences.
@@ -21,6 +21,10 @@ pub fn explain(definition: &Definition, language: Language) -> String {
     parts.push(teller.say("المهل", "Clocks").to_owned());
     parts.extend(definition.clocks.iter().map(|(code, rule)| teller.clock(code, rule)));
     parts.extend(definition.quotas.values().map(|quota| teller.quota(quota)));
+    if !definition.recurrence.is_empty() {
+        parts.push(teller.say("التكرار", "Recurrence").to_owned());
+        parts.extend(definition.recurrence.values().map(|rule| teller.recurrence(rule)));
+    }
     if !definition.schedules.is_empty() {
         parts.push(teller.say("حالات تبدأ من تلقائها", "Cases that begin by themselves").to_owned());
         parts.extend(definition.schedules.values().map(|rule| teller.schedule(rule)));
@@ -326,6 +330,24 @@ impl Teller<'_> {
         let hard = if rule.hard { self.say(" (ملزمة)", " (hard)") } else { "" };
         let named = self.list([label.unwrap_or(&rule.dimension), value].map(str::to_owned).into_iter());
         format!("{named}: {asked}{hard}")
+    }
+
+    fn recurrence(&self, rule: &RecurrenceRule) -> String {
+        let label = self.quoted(rule.label.in_language(self.language));
+        let (same, within) = (self.list(rule.same.iter().cloned()), rule.within.in_words());
+        let mut text = match self.language {
+            Language::Ar => format!("  - {label}: تعد الحالات التي تتطابق في {same} خلال {}.", within.ar),
+            Language::En => {
+                format!("  - {label}: cases with the same {same} within {} are counted.", within.en)
+            }
+        };
+        if let (Some(threshold), Some(Proposal { package, .. })) = (rule.threshold, &rule.proposes) {
+            text += &match self.language {
+                Language::Ar => format!(" ومن الحالة رقم {threshold} تقترح حالة من {package}."),
+                Language::En => format!(" From the {threshold}th on a case is proposed, of {package}."),
+            };
+        }
+        text + "\n"
     }
 
     fn schedule(&self, rule: &Schedule) -> String {

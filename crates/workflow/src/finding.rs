@@ -144,6 +144,8 @@ codes! {
         Schedule = "SCHEDULE",
         /// A schedule opens cases with a form that is refused.
         ScheduleForm = "SCHEDULE_FORM",
+        /// A recurrence compares what is not known, or proposes at no time.
+        Recurrence = "RECURRENCE",
     }
 }
 

@@ -30,6 +30,7 @@ mod overlay;
 mod package;
 mod places;
 mod quota;
+mod recurrence;
 mod routing;
 mod said;
 mod scenario;
@@ -65,6 +66,7 @@ pub use migrate::{Fate, Migration, Occasion, Stranded};
 pub use overlay::{Fields, Labels, Overlaid, Overlay, Tightening, Without, overlay};
 pub use package::{Package, Source};
 pub use quota::{Band, Bands, Dimension, Quota, QuotaRule, Shown, Standing, Tally, tallies};
+pub use recurrence::{Counted, Matter, Noted, Proposal, RECURRENCE, RecurrenceRule};
 pub use routing::{Routed, Tried};
 pub use scenario::{Coverage, Failure, Lookup, Outcome, Scenarios, Trial, trial};
 pub use schedule::{

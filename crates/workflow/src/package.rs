@@ -13,6 +13,7 @@ use crate::expression::{
 use crate::fact::Facts;
 use crate::finding::{Found, Origins, WORKFLOW, unreadable};
 use crate::form::Form;
+use crate::recurrence::Proposals;
 use crate::said::Said;
 use crate::schedule::{Schedules, check_forms};
 use crate::table::{Asked, Table};
@@ -49,6 +50,8 @@ pub struct Package {
     clock_conditions: BTreeMap<String, Expression>,
     /// The tables that say targets.
     target_tables: TargetTables,
+    /// The cases that are proposed when something recurs.
+    proposals: Proposals,
     /// The forms of the cases that begin by themselves.
     schedules: Schedules,
     /// Condition and, where it is not written there, queue of each routing rule.
@@ -136,6 +139,7 @@ impl Package {
             moves: definition.transitions.iter().map(|way| Move::read(&reader, way, &forms)).collect(),
             clock_conditions: clock_conditions(&reader, &definition),
             target_tables: TargetTables::compile(&reader, &definition),
+            proposals: Proposals::compile(&reader, &definition),
             schedules: Schedules::compile(&reader, &definition),
             routes: routes(&reader, &definition),
             computed: Computed::compile(&reader, &forms),
@@ -225,6 +229,11 @@ impl Package {
     /// What the form of a transition changes of what is known of the case.
     pub(crate) fn facts_set(&self, transition: usize, form: &Value) -> BTreeMap<String, String> {
         self.moves.get(transition).map(|found| found.sets.of(form)).unwrap_or_default()
+    }
+
+    /// The cases that are proposed when something recurs.
+    pub(crate) fn proposals(&self) -> &Proposals {
+        &self.proposals
     }
 
     /// The forms of the cases that begin by themselves.

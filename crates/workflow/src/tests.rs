@@ -11,6 +11,7 @@ mod files;
 mod findings;
 mod overlay;
 mod quotas;
+mod recurrence;
 mod scenarios;
 mod schedules;
 mod schema;

@@ -55,7 +55,7 @@ impl Handler for Hear {
         for event in events {
             heard.extend(self.read(event)?.into_iter().map(|heard| (event, heard)));
         }
-        let mut touched = Touched::default();
+        let (now, mut touched) = (self.clock.now(), Touched::default());
         for (_, heard) in &heard {
             touched.cases.extend(heard.of());
             match heard {
@@ -66,7 +66,16 @@ impl Handler for Hear {
         }
         let opening = heard.iter().filter_map(|(_, heard)| heard.opens());
         self.core.packages.know(tx, opening).await?;
-        let mut session = Session::begin(&self.core, tx, touched).await.map_err(unusable)?;
+        let session = Session::begin(&self.core, tx, touched).await.map_err(unusable)?;
+        let opening = heard.iter().filter_map(|(_, heard)| match heard {
+            Heard::Submitted(submitted) => {
+                let at = time::from_proto(submitted.received_at.as_ref()).unwrap_or(now);
+                Some((&**submitted, at))
+            }
+            _ => None,
+        });
+        let session = session.foresee(tx, opening, std::iter::empty()).await;
+        let mut session = session.map_err(unusable)?;
         for (event, heard) in heard {
             event.cause(NAME, || self.hear(&mut session, heard)).map_err(unusable)?;
         }

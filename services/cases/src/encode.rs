@@ -53,6 +53,7 @@ pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
         external_ref: row.external_ref.clone(),
         historical: row.historical,
         quotas: Vec::new(),
+        recurrence: row.recurrence.unsigned_abs(),
     }
 }
 

@@ -33,6 +33,13 @@ pub(super) fn translations(definition: &Definition, found: &Found) {
     for (code, clock) in &definition.clocks {
         text(&format!("clocks/{code}/label"), &format!("the label of the clock `{code}`"), &clock.label);
     }
+    for (code, rule) in &definition.recurrence {
+        text(
+            &format!("recurrence/{code}/label"),
+            &format!("the label of the recurrence `{code}`"),
+            &rule.label,
+        );
+    }
     for (code, rule) in &definition.schedules {
         text(&format!("schedules/{code}/label"), &format!("the label of the schedule `{code}`"), &rule.label);
     }

@@ -48,6 +48,9 @@ pub(crate) struct Story {
     /// The departments of categories that the registry would name.
     #[serde(default)]
     pub(super) categories: BTreeMap<String, String>,
+    /// How many cases of the same matter there were before, by the code of the recurrence.
+    #[serde(default)]
+    pub(super) earlier: BTreeMap<String, u32>,
     /// Roles that nobody holds; every other is held by one person, who goes by its name.
     #[serde(default)]
     pub(super) vacant: BTreeSet<String>,

@@ -14,8 +14,8 @@ use super::story::{Book, Step, Story};
 use super::timing::{Clocks, Fired};
 use crate::decide::decided;
 use crate::{
-    Actor, CUSTOMER, Case, CaseEvent, Child, Command, Effect, Holders, LadderStep, Opening, Package, Refusal,
-    SYSTEM, Situation, acts, climb, evolve,
+    Actor, CUSTOMER, Case, CaseEvent, Child, Command, Counted, Effect, Holders, LadderStep, Matter, Opening,
+    Package, Refusal, SYSTEM, Situation, acts, climb, evolve,
 };
 
 /// The word of ladders for the person who handles the case.
@@ -68,6 +68,7 @@ impl<'a> World<'a> {
         let event = opened.and_then(|()| package.open(opening, &actor, now));
         let event =
             event.map_err(|refusal| format!("the opening was refused with {}: {refusal}", refusal.code()))?;
+        let (event, _) = package.recurring(None, event, |matter| counted(story, matter));
         let mut world = Self {
             case: evolve(None, &event),
             package,
@@ -202,6 +203,8 @@ impl<'a> World<'a> {
     fn obey(&mut self, command: &Command, actor: &Actor) -> Result<(), Refusal> {
         let windows = self.windows();
         let (index, event) = decided(self.package, &self.case, command, actor, self.situation(&windows))?;
+        let (event, _) =
+            self.package.recurring(Some(&self.case), event, |matter| counted(self.story, matter));
         self.walked.extend(self.package.definition().transitions.get(index).map(|found| found.sentence));
         self.case = evolve(Some(self.case.clone()), &event);
         self.follow(&event);
@@ -336,6 +339,11 @@ impl<'a> World<'a> {
         };
         Holders { present, absent: Vec::new() }
     }
+}
+
+/// The other cases of a matter are those of which the scenario says that they were before.
+fn counted(story: &Story, matter: &Matter) -> Counted {
+    Counted { earlier: story.earlier.get(&matter.rule).copied().unwrap_or_default(), proposed: false }
 }
 
 /// A scenario has one case; its identity tells nobody anything.

@@ -14,7 +14,7 @@ pub use self::form::{Entity, Place};
 pub(crate) use self::form::{Schedules, check_forms};
 pub use self::timing::{Come, Coming, Timing};
 #[cfg(test)]
-use crate::tests::words::{RecurrenceRule, Text, WaitingTime};
+use crate::tests::words::{DayOfMonths, Text, WaitingTime};
 use crate::{Definition, Moments};
 
 /// Cases of a package that begin by themselves: `every` so many months on a day of the calendar, for the entities that have asked for it, or some
@@ -29,7 +29,7 @@ pub struct Schedule {
     /// The package whose cases begin; this one without it.
     pub opens: Option<String>,
     /// The days on which they begin, at the opening of the entity's calendar.
-    #[cfg_attr(test, schemars(with = "Option<RecurrenceRule>"))]
+    #[cfg_attr(test, schemars(with = "Option<DayOfMonths>"))]
     pub every: Option<Recurrence>,
     /// For whom one begins on such a day.
     #[serde(default, skip_serializing_if = "Per::is_entity")]

@@ -205,6 +205,18 @@ const WRONG: &[(Code, &str, &str, &str)] = &[
         "true}",
     ),
     (
+        Code::Recurrence,
+        "on_child: []",
+        "recurrence: {again: {label: {ar: \"ا\", en: \"a\"}, same: [place], within: 30 days}}",
+        "place]",
+    ),
+    (
+        Code::Recurrence,
+        "on_child: []",
+        "recurrence: {again: {label: {ar: \"ا\", en: \"a\"}, same: [importance], within: 30 days, threshold: 3}}",
+        "again: {label",
+    ),
+    (
         Code::ScheduleForm,
         "on_child: []",
         "schedules: {monthly: {label: {ar: \"ا\", en: \"a\"}, every: {months: 1, day: 1}, with: {text: '=occurrence.year'}}}",

@@ -45,7 +45,7 @@ words! {
         "pattern": "^\\s*[0-9]+ \\s*((business_)?(hour|minute|second|day)s?|months?|bd|bh)\\s*$"
     };
     /// A day of every so many months.
-    RecurrenceRule = {
+    DayOfMonths = {
         "type": "object", "description": "A day of every so many months, as the opening of a working day.",
         "properties": {
             "months": {"type": "integer", "minimum": 1, "maximum": 120, "description": "Every so many months."},

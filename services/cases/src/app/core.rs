@@ -7,19 +7,21 @@ use masar_bus::{Event, Outbox};
 use masar_domain::StateCategory;
 use masar_packages::Packages;
 use masar_proto::{
-    events::v1::{CaseCommented, CaseLinked, ChildChanged},
-    kinds, time,
+    events::v1::{CaseCommented, CaseLinked, CaseSubmitted, ChildChanged},
+    json, kinds, time,
 };
-use masar_store::time::to_db;
+use masar_store::time::{from_db, to_db};
 use masar_store::{Transaction, insert_all, save_all};
 use masar_workflow::{
-    Actor, Case, CaseEvent, Change, ClockEffect, ClockOperation, Command, Effect, Situation, decide, evolve,
+    Actor, Case, CaseEvent, Change, ClockEffect, ClockOperation, Command, Effect, Package, RECURRENCE,
+    Situation, decide, evolve,
 };
 use tokio::sync::broadcast;
 use tracing::Span;
 use uuid::Uuid;
 
 use super::concealed::lodged;
+use super::recurrence::Counts;
 use super::{Deed, Error, Order, package};
 use crate::encode;
 use crate::store::{case, concealed, entry, fold, link};
@@ -82,6 +84,7 @@ pub(crate) struct Session<'a> {
     links: Vec<link::Model>,
     lodged: Vec<concealed::Model>,
     events: Vec<Event>,
+    counts: Counts,
 }
 
 impl<'a> Session<'a> {
@@ -108,7 +111,47 @@ impl<'a> Session<'a> {
             links: Vec::new(),
             lodged: Vec::new(),
             events: Vec::new(),
+            counts: Counts::default(),
         })
+    }
+
+    /// Counts what may come again with cases that are opened, each with the time at which it was received, and with commands on
+    /// cases of this session. What the system does by itself fills in no form, and so names no matter.
+    pub(crate) async fn foresee<'b>(
+        mut self,
+        tx: &Transaction,
+        openings: impl Iterator<Item = (&'b CaseSubmitted, jiff::Timestamp)>,
+        commands: impl Iterator<Item = (Uuid, &'b Command)>,
+    ) -> Result<Self, Error> {
+        for (submitted, at) in openings {
+            let catalog = self.core.packages.of(&submitted.tenant);
+            let package = catalog.get(&submitted.package, &submitted.package_version);
+            let Some(package) = package.filter(|package| !package.definition().recurrence.is_empty()) else {
+                continue;
+            };
+            let form = json::from_struct(submitted.form.clone().unwrap_or_default());
+            self.counts.ask(&submitted.tenant, package, package.matters_of_opening(&form), at);
+        }
+        for (id, command) in commands {
+            let Some((row, case)) = self.known(id) else { continue };
+            let package = package(&self.core.packages, row)?;
+            let (tenant, at) = (row.tenant.clone(), from_db(row.received_at));
+            let matters = package.matters_of_command(case, command);
+            self.counts.ask(&tenant, &package, matters, at);
+        }
+        self.counts.count(tx).await?;
+        Ok(self)
+    }
+
+    /// An event of a case with what follows from how often the same has happened.
+    pub(crate) fn recurring(
+        &mut self,
+        row: &case::Model,
+        package: &Package,
+        before: Option<&Case>,
+        event: CaseEvent,
+    ) -> CaseEvent {
+        self.counts.follow(row, package, before, event)
     }
 
     /// Changes the row of a case of this session. One that stays as it was is neither written nor shown anew.
@@ -194,7 +237,9 @@ impl<'a> Session<'a> {
                 let case = self.folds.get(&id).ok_or_else(unknown)?;
                 let (windows, children) = (row.windows()?, row.children()?);
                 let situation = Situation { at, windows: &windows, children: &children };
-                let event = decide(&*package(&self.core.packages, row)?, case, &command, &actor, situation)?;
+                let package = package(&self.core.packages, row)?;
+                let event = decide(&package, case, &command, &actor, situation)?;
+                let event = self.counts.follow(row, &package, Some(case), event);
                 self.follow(&event)?;
             }
             Deed::Comment { text, audience } => {
@@ -253,6 +298,7 @@ impl<'a> Session<'a> {
         let fact = |name| case.fact(name).unwrap_or_default().to_owned();
         (row.department, row.service) = (fact("department"), fact("service"));
         row.classification = fact("classification");
+        row.recurrence = case.fact(RECURRENCE).and_then(|number| number.parse().ok()).unwrap_or_default();
         let closed = case.category == StateCategory::Closed;
         row.closed_at = closed.then(|| row.closed_at.unwrap_or_else(|| to_db(event.at)));
         // Until sla says when a clock that starts afresh is due, it sets no limit.
@@ -316,7 +362,9 @@ impl<'a> Session<'a> {
 
     /// Writes all that changed, in a handful of statements, and says which cases did.
     pub(crate) async fn save(self, tx: &Transaction) -> Result<BTreeSet<Uuid>, Error> {
-        let Self { core, mut rows, above: _, folds, changed, moved, entries, links, lodged, events } = self;
+        let Self { core, mut rows, above: _, folds, changed, moved, entries, links, lodged, events, counts } =
+            self;
+        counts.save(tx).await?;
         save_all(tx, changed.iter().filter_map(|id| rows.remove(id)).collect()).await?;
         save_all(tx, fold::rows(moved.iter().filter_map(|id| folds.get(id)))?).await?;
         insert_all(tx, entries).await?;

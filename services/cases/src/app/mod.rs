@@ -5,6 +5,7 @@ mod core;
 mod migrate;
 mod opening;
 mod publish;
+mod recurrence;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -143,7 +144,12 @@ impl Writer for Act {
             moving: moves.map(|order| order.case).collect(),
             opening: BTreeSet::new(),
         };
-        let mut session = Session::begin(&self.core, tx, touched).await?;
+        let session = Session::begin(&self.core, tx, touched).await?;
+        let commands = batch.iter().filter_map(|order| match &order.deed {
+            Deed::Move(command) => Some((order.case, command)),
+            Deed::Comment { .. } | Deed::Link { .. } | Deed::Read { .. } => None,
+        });
+        let mut session = session.foresee(tx, std::iter::empty(), commands).await?;
         let answers = batch.into_iter().map(|order| session.obey(order)).collect();
         session.save(tx).await?;
         Ok(answers)

@@ -31,6 +31,7 @@ pub(crate) fn open(
     // Clocks count from when the customer said it (T3), whenever the case reached us.
     let package = package(packages, &row)?;
     let event = package.open(opening, &actor, received_at)?;
+    let event = session.recurring(&row, &package, None, event);
     let case = session.opened(row, &event)?;
     let closed_at = time::from_proto(submitted.closed_at.as_ref()).filter(|_| submitted.historical);
     let end = closed_at.and_then(|at| package.end_elsewhere(case, &actor, at));
@@ -87,6 +88,7 @@ fn row(
         parent: submitted.parent_case_id.parse().ok(),
         parent_link: submitted.parent_link.clone(),
         children: json!({}),
+        recurrence: 0,
         search,
     }
 }

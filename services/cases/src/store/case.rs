@@ -56,6 +56,8 @@ pub struct Model {
     /// What is known of the cases that this one asked for, by their ids.
     #[sea_orm(column_type = "JsonBinary")]
     pub children: Json,
+    /// How many of the same there were when it came, itself among them; 0 for one that was the only one.
+    pub recurrence: i32,
     /// The folded words that a search finds it by (NFR-02).
     pub search: String,
 }

@@ -8,6 +8,7 @@ pub(crate) mod fold;
 pub(crate) mod link;
 mod list;
 pub(crate) mod migration;
+pub(crate) mod recurrence;
 
 pub(crate) use count::{Count, count};
 pub(crate) use list::{count_without_owner, list};
@@ -87,6 +88,20 @@ impl MigratorTrait for Migrator {
             tables: |schema| vec![schema.create_table_from_entity(concealed::Entity)],
             indexes: &["CREATE INDEX concealed_links_case ON concealed_links (case_id)"],
             postgres: &[],
+        }));
+        migrations.push(Box::new(CreateTables {
+            name: "m0102_recurrence",
+            tables: |schema| vec![schema.create_table_from_entity(recurrence::Entity)],
+            indexes: &["CREATE INDEX recurrences_matter ON recurrences (matter, at)"],
+            postgres: &[],
+        }));
+        migrations.push(Box::new(AddColumns {
+            name: "m0103_recurs",
+            table: "cases",
+            columns: || {
+                vec![ColumnDef::new(case::Column::Recurrence).integer().not_null().default(0).to_owned()]
+            },
+            then: &[],
         }));
         migrations
     }

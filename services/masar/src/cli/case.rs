@@ -139,8 +139,12 @@ async fn history(mut client: Client, case: String) -> Result<Answer> {
 
 fn shown(case: &Case) -> String {
     let label = case.state_label.clone().unwrap_or_default();
+    let recurs = match case.recurrence {
+        0 => String::new(),
+        number => format!("recurs     {number} of the same\n"),
+    };
     format!(
-        "{}  version {}\nstate      {} ({} / {})\nimportance {}\nsubject    {}\nqueue      {}  {}\ndue        {}{}\n",
+        "{}  version {}\nstate      {} ({} / {})\nimportance {}\nsubject    {}\nqueue      {}  {}\ndue        {}{}\n{recurs}",
         case.reference,
         case.version,
         case.state,
