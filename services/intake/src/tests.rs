@@ -97,7 +97,8 @@ async fn both(url: String, clock: &Clock, work: impl AsyncFn(&Store, &Bell) -> R
     let (one, other) = (tokio::spawn(one.run(stop.clone())), tokio::spawn(other.run(stop.clone())));
     let done = work(&store, &bell).await;
     stop.cancel();
-    (one.await?, other.await?);
+    one.await?;
+    other.await?;
     done
 }
 
