@@ -83,26 +83,33 @@ impl MigratorTrait for Migrator {
             ],
             postgres: &[],
         }));
-        migrations.push(Box::new(CreateTables {
+        migrations.extend(of_links_and_counts());
+        migrations
+    }
+}
+
+/// Links that nobody finds, and what has come again.
+fn of_links_and_counts() -> [Box<dyn MigrationTrait>; 3] {
+    [
+        Box::new(CreateTables {
             name: "m0201_concealed_links",
             tables: |schema| vec![schema.create_table_from_entity(concealed::Entity)],
             indexes: &["CREATE INDEX concealed_links_case ON concealed_links (case_id)"],
             postgres: &[],
-        }));
-        migrations.push(Box::new(CreateTables {
-            name: "m0102_recurrence",
+        }),
+        Box::new(CreateTables {
+            name: "m0202_recurrence",
             tables: |schema| vec![schema.create_table_from_entity(recurrence::Entity)],
             indexes: &["CREATE INDEX recurrences_matter ON recurrences (matter, at)"],
             postgres: &[],
-        }));
-        migrations.push(Box::new(AddColumns {
-            name: "m0103_recurs",
+        }),
+        Box::new(AddColumns {
+            name: "m0203_recurs",
             table: "cases",
             columns: || {
                 vec![ColumnDef::new(case::Column::Recurrence).integer().not_null().default(0).to_owned()]
             },
             then: &[],
-        }));
-        migrations
-    }
+        }),
+    ]
 }

@@ -75,9 +75,10 @@ impl MigratorTrait for Migrator {
         }));
         migrations.push(masar_packages::migration());
         migrations.extend(for_figures());
+        migrations.extend(for_agreements());
         // The release before writes clocks without these: late is what fires after its mark, and no extension waits.
         migrations.push(Box::new(AddColumns {
-            name: "m0008_waiting",
+            name: "m0010_waiting",
             table: "clocks",
             columns: || {
                 use clock::Column;
@@ -88,7 +89,6 @@ impl MigratorTrait for Migrator {
             },
             then: &[],
         }));
-        migrations.extend(for_agreements());
         migrations
     }
 }
