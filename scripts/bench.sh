@@ -40,8 +40,8 @@ measure_on_servers() {
   psql -q "$MASAR_TEST_POSTGRES" -c "DROP DATABASE $name WITH (FORCE)" >&2
 }
 
-benches=("intake" "import" "transitions" "pipeline" "timers" "queue --cases 10000")
-[ ${#quick[@]} -gt 0 ] || benches+=("queue --cases 1000000")
+benches=("intake" "import" "transitions" "pipeline" "timers" "clocks --open 10000" "queue --cases 10000")
+[ ${#quick[@]} -gt 0 ] || benches+=("clocks --open 1000000" "queue --cases 1000000")
 # Embedded first, before the servers take their share of the machine.
 for bench in "${benches[@]}"; do measure $bench; done
 ./scripts/servers.sh start "$servers" >/dev/null
@@ -57,7 +57,7 @@ table() {
   local line besides key value
   while read -r line; do
     besides=
-    for key in kept_up alone_p50_ms bulk_ratio quarter_p50_ms at_once at_once_ms steady_per_second streams cases claim_p50_ms claim_p99_ms; do
+    for key in kept_up alone_p50_ms bulk_ratio quarter_p50_ms at_once at_once_ms few_ms steady_per_second steady_p50_ms steady_p99_ms open armed_ratio paused_ratio resumed_ratio calendar_clocks calendar_seconds idle_transactions_per_second memory_mib streams cases claim_p50_ms claim_p99_ms; do
       value=$(field "$key" "$line")
       [ -z "$value" ] || besides+="${besides:+, }${key//_/ } $value"
     done
