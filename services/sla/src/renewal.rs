@@ -7,10 +7,9 @@ use masar_clock::CalendarRef;
 use masar_runtime::Clock;
 use masar_store::Store;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::app::{Error, Keeper, Session};
-use crate::store::clock;
+use crate::store::clock::{self, Behind};
 
 /// Clocks of one transaction.
 const MOST: u64 = 500;
@@ -43,7 +42,7 @@ impl Renewal {
     async fn renew_all(&self) -> Result<(), Error> {
         for tenant in self.keeper.promises.tenants() {
             for calendar in self.keeper.promises.calendars(&tenant).renewed() {
-                let mut last = Some(Uuid::nil());
+                let mut last = Some(clock::FIRST);
                 while let Some(after) = last {
                     last = self.renew_some(&tenant, &calendar, after).await?;
                 }
@@ -57,11 +56,11 @@ impl Renewal {
         &self,
         tenant: &str,
         calendar: &CalendarRef,
-        after: Uuid,
-    ) -> Result<Option<Uuid>, Error> {
+        after: Behind,
+    ) -> Result<Option<Behind>, Error> {
         let tx = self.store.begin().await?;
         let behind = clock::lock_behind(&tx, tenant, calendar, after, MOST).await?;
-        let Some(last) = behind.last().map(|row| row.id) else { return Ok(None) };
+        let Some(last) = behind.last().map(clock::Model::behind) else { return Ok(None) };
         let now = self.clock.now();
         let mut session = Session::new(&self.keeper, behind.clone());
         for row in behind {

@@ -13,11 +13,10 @@ use masar_runtime::refuse;
 use masar_store::Store;
 use masar_store::time::{from_db, to_db};
 use tonic::Status;
-use uuid::Uuid;
 
 use super::{Api, stored};
 use crate::app::Compiled;
-use crate::store::clock::{self, Model};
+use crate::store::clock::{self, Behind, Model};
 
 /// Clocks that are read at once.
 const MOST: u64 = 1_000;
@@ -33,7 +32,7 @@ struct Impact {
     /// The calendars that are still to be looked at, the one at hand last.
     left: Vec<CalendarRef>,
     /// The last clock that was looked at of the one at hand.
-    after: Uuid,
+    after: Behind,
     sums: api::ImpactSums,
 }
 
@@ -52,7 +51,7 @@ impl Api {
         }
         left.reverse();
         let (calendars, store, now) = (known.with(published), self.store.clone(), self.keeper.clock.now());
-        let (after, sums) = (Uuid::nil(), api::ImpactSums::default());
+        let (after, sums) = (clock::FIRST, api::ImpactSums::default());
         let walk = Impact { store, tenant, calendars, now, left, after, sums };
         let batches = stream::try_unfold(walk, async |mut walk| {
             let batch = walk.next().await?;
@@ -75,7 +74,7 @@ impl Impact {
         {
             let behind = clock::behind(&self.store, &self.tenant, &calendar, self.after, MOST).await;
             let behind = behind.map_err(stored)?;
-            self.after = behind.last().map_or(Uuid::nil(), |row| row.id);
+            self.after = behind.last().map_or(clock::FIRST, Model::behind);
             for row in &behind {
                 told.extend(self.moved(row, &calendar)?.map(Told::Moved));
             }
