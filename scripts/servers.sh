@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # A PostgreSQL and a RabbitMQ for the tests, on ports of their own, in a folder that can be thrown away.
 #
-#   scripts/servers.sh start FOLDER   installs what is missing, starts what the environment does not name already,
-#                                     and says where it is: in FOLDER/env and on standard output
+#   scripts/servers.sh start FOLDER [SETTING=VALUE ...]   installs what is missing, starts what the environment does not name
+#                                     already, PostgreSQL with these settings of its own, and says where it is: in
+#                                     FOLDER/env and on standard output
 #   scripts/servers.sh env FOLDER     says again where it is
 #   scripts/servers.sh restart FOLDER postgres|rabbit   ends one of them in order, and starts it again as it was
 #   scripts/servers.sh kill FOLDER postgres|rabbit      the same without a word: kill -9
 #   scripts/servers.sh stop FOLDER    ends what start began there, and nothing else
 #
-# Durability stays at its defaults: a test of what survives would prove nothing without it.
+# Durability stays at its defaults unless a setting says otherwise: a test of what survives would prove nothing without it.
 set -euo pipefail
 
 say() { echo "servers: $*" >&2; }
@@ -72,7 +73,7 @@ install_packages() (
 )
 
 start_postgres() {
-  local folder=$1 bin port home=$1/postgres; bin=$(postgres_bin); port=$(free_ports 1)
+  local folder=$1 bin port home=$1/postgres; shift; bin=$(postgres_bin); port=$(free_ports 1)
   local version; version=$("$bin/postgres" --version | awk '{ print int($3) }')
   [ "$version" -ge 14 ] || fail "PostgreSQL $version in $bin is too old: install 14 or newer"
   room postgres "$home"
@@ -86,6 +87,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 1000
 SETTINGS
+  printf '%s\n' "$@" >>"$home/postgresql.conf"
   run_postgres "$folder"
   echo "export MASAR_TEST_POSTGRES=postgres://masar@127.0.0.1:$port/postgres" >>"$folder/env"
 }
@@ -218,7 +220,7 @@ stop() {
 }
 
 start() {
-  local folder=$1 missing=()
+  local folder=$1 missing=(); shift
   [ ! -s "$folder/env" ] || fail "$folder is in use: stop it first, or name another"
   case $folder in *[[:space:]]*) fail "RabbitMQ takes no folder with blanks: $folder" ;; esac
   trap '[ $? = 0 ] || { stop "'"$folder"'"; rm -f "'"$folder/env"'"; }' EXIT
@@ -227,19 +229,19 @@ start() {
   [ -n "${MASAR_TEST_POSTGRES:-}" ] || [ -n "$(postgres_bin)" ] || missing+=(postgresql)
   [ -n "${MASAR_TEST_AMQP:-}" ] || [ -n "$(rabbit_sbin)" ] || missing+=(rabbitmq-server)
   [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
-  [ -n "${MASAR_TEST_POSTGRES:-}" ] || start_postgres "$folder"
+  [ -n "${MASAR_TEST_POSTGRES:-}" ] || start_postgres "$folder" "$@"
   [ -n "${MASAR_TEST_AMQP:-}" ] || start_rabbit "$folder"
   say "ready in $folder"
   cat "$folder/env"
 }
 
 action=${1:-} folder=${2:-} server=${3:-}
-use="use: scripts/servers.sh start|env|stop FOLDER, or restart|kill FOLDER postgres|rabbit"
+use="use: scripts/servers.sh start FOLDER [SETTING=VALUE ...], env|stop FOLDER, or restart|kill FOLDER postgres|rabbit"
 [ -n "$folder" ] || fail "$use"
 [ "$action" != start ] || mkdir -p "$folder"
 folder=$(cd "$folder" && pwd) || fail "there is no folder $folder"
 case $action-$server in
-  start-) start "$folder" ;;
+  start-|start-*=*) start "$folder" "${@:3}" ;;
   env-) cat "$folder/env" ;;
   stop-) stop "$folder"; rm -f "$folder/env" ;;
   restart-postgres) end_postgres "$folder"; run_postgres "$folder" ;;

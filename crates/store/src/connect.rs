@@ -141,6 +141,11 @@ impl Store {
         &self.reader
     }
 
+    /// The connections for a statement that writes by itself.
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
     /// Begins a transaction that writes. On SQLite there is one at a time.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! A lease has an epoch, which goes up whenever another replica takes the shard. A transaction that checks its epoch locks
 //! the lease until it commits, so nobody takes the shard in between. The time is that of the database.
 
+mod renewal;
 mod share;
 mod tables;
 
@@ -74,12 +75,26 @@ impl Leases {
         match &mut self.held {
             Some(held) if alone => held.iter_mut().for_each(|lease| lease.granted = now),
             Some(_) if self.asked.elapsed() < RENEWED => {}
-            _ => {
-                self.held = Some(self.share(now, alone).await?);
+            held => {
+                let renewed = if held.is_some() { self.renew(now).await? } else { None };
+                self.held = Some(match renewed {
+                    Some(leases) => leases,
+                    None => self.share(now, alone).await?,
+                });
                 self.asked = now;
             }
         }
         Ok(self.held.clone().unwrap_or_default())
+    }
+
+    /// What this replica goes on holding, when nothing changes hands. On SQLite only a simulation asks, and shares each time.
+    async fn renew(&self, granted: Instant) -> Result<Option<Vec<Lease>>, Error> {
+        if self.store.backend() != DbBackend::Postgres {
+            return Ok(None);
+        }
+        let mine = renewal::renew(&self.store, self.work, self.holder, self.shards).await?;
+        let lease = |(shard, epoch)| Lease { shard, work: self.work, epoch, granted };
+        Ok(mine.map(|mine| mine.into_iter().map(lease).collect()))
     }
 
     async fn share(&self, granted: Instant, takes_all: bool) -> Result<Vec<Lease>, Error> {
@@ -89,7 +104,7 @@ impl Leases {
             tx.execute_unprepared("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE").await?;
         }
         let now = now(&tx).await?;
-        let until = now + i64::try_from(TERM.as_millis()).unwrap_or(i64::MAX);
+        let until = now + millis(TERM);
         let here = replicas::Model { work: self.work.to_owned(), holder: self.holder, until };
         save_all::<_, replicas::ActiveModel, _>(&tx, vec![here]).await?;
         let old = replicas::Column::Until.lte(now);
@@ -178,9 +193,13 @@ impl Lease {
 async fn now(tx: &DatabaseTransaction) -> Result<i64, Error> {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     if tx.get_database_backend() != DbBackend::Postgres {
-        return Ok(i64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(i64::MAX));
+        return Ok(millis(BEGAN.elapsed()));
     }
     let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
     let row = tx.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     Ok(row.map(|row| row.try_get("", "now")).transpose()?.unwrap_or_default())
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,8 +1,9 @@
 //! What sla counts, for those who watch the promises: as metrics, and in the summary.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use masar_clock::{Event as ClockEvent, Mark};
@@ -11,13 +12,15 @@ use masar_runtime::{Stage, Worker};
 use masar_store::Store;
 use opentelemetry::{KeyValue, global};
 
-use crate::app::Changed;
+use crate::app::{Changed, Keeper, LOOK};
 use crate::store::case;
 use crate::store::clock::Model;
 use crate::store::figures::{self, Dimension, Line, Of};
 
-/// Between two looks at how the promises stand. Every replica looks, and all see the same.
+/// Between two looks at how the promises stand, of the one replica that looks for all.
 const PACE: Duration = Duration::from_secs(30);
+/// Of ten million clocks one look takes seconds: whoever looks rests so many times longer than that.
+const REST: u32 = 20;
 /// Marks of which the lateness is remembered.
 const REMEMBERED: usize = 1_024;
 
@@ -66,10 +69,10 @@ pub(crate) fn decided(changed: &[Changed]) {
 
 /// Says again and again how the promises stand. Nothing was decided yet: of no entity, so that there is always something to
 /// see.
-pub(crate) fn worker(store: Store) -> Worker {
+pub(crate) fn worker(store: Store, keeper: Arc<Keeper>) -> Worker {
     ["kept", "broken"].into_iter().for_each(|outcome| add_promises([""; 3], outcome, 0));
     Worker::new("sla figures", Stage::Consumer, async move |stop| {
-        stop.run_until_cancelled(watch(store)).await;
+        stop.run_until_cancelled(watch(store, keeper)).await;
         Ok(())
     })
 }
@@ -100,15 +103,18 @@ fn was_told(row: &Model) -> bool {
     row.run().is_ok_and(|run| run.ledger.iter().any(|entry| entry.event == breach))
 }
 
-async fn watch(store: Store) {
+async fn watch(store: Store, keeper: Arc<Keeper>) {
     let mut clocks = Counted::new("masar_sla_clocks", ["tenant", "clock", "standing"]);
     let mut alone = Counted::new("masar_sla_cases_without_clock", ["tenant", "promised"]);
     let by = [Dimension::Tenant, Dimension::Clock];
     loop {
-        match tokio::try_join!(
-            figures::standing(&store, Of::default(), &by),
-            case::count_without_clock(&store)
-        ) {
+        let looked = Instant::now();
+        let counted = if keeper.counts.load(Ordering::Relaxed) {
+            tokio::try_join!(figures::standing(&store, Of::default(), &by), case::count_without_clock(&store))
+        } else {
+            Ok((Vec::new(), Vec::new()))
+        };
+        match counted {
             Ok((lines, without_clock)) => {
                 clocks.show(lines.iter().flat_map(standing));
                 let label =
@@ -119,7 +125,9 @@ async fn watch(store: Store) {
                 tracing::warn!(%error, "how the promises stand cannot be counted; tried again");
             }
         }
-        tokio::time::sleep(PACE).await;
+        let rest =
+            if keeper.counts.load(Ordering::Relaxed) { PACE.max(REST * looked.elapsed()) } else { LOOK };
+        tokio::time::sleep(rest).await;
     }
 }
 

@@ -79,7 +79,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let elsewhere =
         elsewhere::Elsewhere { store: store.clone(), keeper: Arc::clone(&keeper), here: Uuid::new_v4() };
     let registered = app::Registered { store: store.clone(), keeper: Arc::clone(&keeper) };
-    let counting = figures::worker(store.clone());
+    let counting = figures::worker(store.clone(), Arc::clone(&keeper));
     let listed = Arc::clone(&packages);
     let server = SlaServiceServer::new(api::Api { store, keeper, promises, packages: listed, doors })
         .max_decoding_message_size(MAX_MESSAGE_BYTES);

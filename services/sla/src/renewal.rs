@@ -13,7 +13,7 @@ use crate::store::clock::{self, Behind};
 
 /// Clocks of one transaction.
 const MOST: u64 = 500;
-/// How long to wait after a failure.
+/// How long to wait after a failure, and for clocks that another replica holds.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Renewal {
@@ -42,33 +42,48 @@ impl Renewal {
     async fn renew_all(&self) -> Result<(), Error> {
         for tenant in self.keeper.promises.tenants() {
             for calendar in self.keeper.promises.calendars(&tenant).renewed() {
-                let mut last = Some(clock::FIRST);
-                while let Some(after) = last {
-                    last = self.renew_some(&tenant, &calendar, after).await?;
-                }
+                self.renew(&tenant, &calendar).await?;
             }
         }
         Ok(())
     }
 
-    /// Renews the clocks that come after one, some in a transaction; the last of them, if there may be more.
+    /// Walks until no clock is behind but those that must stay: replicas share the walk, and one may go with what it held.
+    async fn renew(&self, tenant: &str, calendar: &CalendarRef) -> Result<(), Error> {
+        loop {
+            let (mut stay, mut last) = (0, Some(clock::NEWEST));
+            while let Some(after) = last {
+                last = self.renew_some(tenant, calendar, after, &mut stay).await?;
+            }
+            let left = clock::behind(&self.store, tenant, calendar, clock::NEWEST, stay + 1).await?;
+            if left.len() as u64 <= stay {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Renews the clocks that come after one, some in a transaction, and counts those that stay; the last of them, if there may
+    /// be more.
     async fn renew_some(
         &self,
         tenant: &str,
         calendar: &CalendarRef,
         after: Behind,
+        stay: &mut u64,
     ) -> Result<Option<Behind>, Error> {
         let tx = self.store.begin().await?;
         let behind = clock::lock_behind(&tx, tenant, calendar, after, MOST).await?;
         let Some(last) = behind.last().map(clock::Model::behind) else { return Ok(None) };
         let now = self.clock.now();
-        let mut session = Session::new(&self.keeper, behind.clone());
+        let mut session = Session::new(&self.keeper, Vec::new());
         for row in behind {
             let (case, clock) = (row.case_id, row.clock.clone());
             match session.renew(row, calendar.clone(), now) {
                 // The new version does not reach as far: the promise stands on the old one.
                 Err(Error::Clock { error, .. }) => {
                     tracing::warn!(%case, clock, %calendar, %error, "a clock stays on its calendar");
+                    *stay += 1;
                 }
                 result => result?,
             }

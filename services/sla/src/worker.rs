@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -69,6 +70,7 @@ impl Timers {
         let looked = Instant::now();
         let held = leases.turn().await?;
         let shards: Vec<_> = held.iter().map(|lease| lease.shard).collect();
+        self.keeper.counts.store(shards.contains(&0), Ordering::Relaxed);
         if shards.is_empty() {
             tokio::time::sleep(LOOK).await;
             return Ok(());
@@ -145,7 +147,7 @@ impl Timers {
             tokio::time::sleep(BUSY).await;
             return Ok(false);
         }
-        let mut session = Session::new(&self.keeper, rows.clone());
+        let mut session = Session::new(&self.keeper, Vec::new());
         for row in rows {
             let (id, case, clock) = (row.id, row.case_id, row.clock.clone());
             match session.fire(row, now) {

@@ -8,7 +8,7 @@ use masar_proto::events::v1::{Calendar, ClockEffect};
 use masar_proto::sla::v1::calendar_impact::Impact;
 use masar_proto::sla::v1::{ImpactSums, MovedClock, PreviewCalendarRequest};
 use masar_proto::time;
-use masar_testkit::on_each_database;
+use masar_testkit::{on_each_database, tamper};
 use support::{Bench, at, new_case, start};
 
 /// The shipped calendar with a day off, or open for one day less.
@@ -52,8 +52,8 @@ async fn the_impact_of_a_calendar_is_what_its_publication_moves() -> Result<()> 
             .map(|clock| (clock.case_id.as_str(), time::from_proto(clock.due_at.as_ref())))
             .collect();
         let later = "2026-11-19T11:00:00Z".parse().ok();
-        assert_eq!(seen, [(cases[1].as_str(), later), (cases[3].as_str(), None)]);
-        assert_eq!(time::from_proto(moved[0].was_due_at.as_ref()), "2026-11-18T11:00:00Z".parse().ok());
+        assert_eq!(seen, [(cases[3].as_str(), None), (cases[1].as_str(), later)]);
+        assert_eq!(time::from_proto(moved[1].was_due_at.as_ref()), "2026-11-18T11:00:00Z".parse().ok());
         let expected =
             ImpactSums { open: 4, moved: 1, earlier: 0, later: 1, would_breach: 0, out_of_reach: 1 };
         assert_eq!(sums, expected);
@@ -92,6 +92,41 @@ async fn a_calendar_that_puts_due_times_into_the_past_says_so() -> Result<()> {
         assert_eq!((sums.earlier, sums.would_breach), (1, 1));
         assert!(moved[0].would_breach);
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_clock_that_somebody_holds_moves_when_it_is_let_go_and_keeps_no_other_waiting() -> Result<()> {
+    on_each_database(async |url| {
+        // A file of SQLite has one writer: there nobody holds a row.
+        if !url.starts_with("postgres") {
+            return Ok(());
+        }
+        let mut bench = Bench::start(url).await?;
+        let mut cases = Vec::new();
+        for _ in 0..2 {
+            let clock = ClockEffect { target: "3 business_days".to_owned(), ..start("response", "sla") };
+            bench.asks(clock, Importance::Medium, "07:00").await?;
+            cases.push(std::mem::replace(&mut bench.case, new_case()));
+        }
+        let holder = bench.store.begin().await?;
+        tamper(&holder, &format!("SELECT id FROM clocks WHERE case_id = '{}' FOR UPDATE", cases[0])).await?;
+        let calendar = Calendar {
+            name: "qa-gov-default".to_owned(),
+            version: 2,
+            yaml: second("2026-11-17"),
+            ..Calendar::default()
+        };
+        bench.publishes(calendar).await?;
+        let later = "2026-11-19T11:00:00Z".parse()?;
+        bench.case.clone_from(&cases[1]);
+        bench.eventually_due(later, 2).await?;
+        bench.case.clone_from(&cases[0]);
+        let held = bench.clocks().await?.pop().and_then(|clock| clock.state).context("a clock")?;
+        assert_eq!(held.calendar_version, 1);
+        holder.rollback().await?;
+        bench.eventually_due(later, 2).await
     })
     .await
 }

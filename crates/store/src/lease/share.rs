@@ -4,6 +4,11 @@ use uuid::Uuid;
 
 use super::leases::Model;
 
+/// The most shards that one of so many replicas holds.
+pub(super) fn fair(shards: i16, alive: usize) -> usize {
+    usize::try_from(shards).unwrap_or_default().div_ceil(alive.max(1))
+}
+
 /// What a replica writes when it is its turn: what it keeps, takes or gives up. A row that it holds after this ends at
 /// `until`; one that it gives up ends at 0.
 pub(super) fn share(
@@ -15,7 +20,7 @@ pub(super) fn share(
     now: i64,
     until: i64,
 ) -> Vec<Model> {
-    let fair = usize::try_from(shards).unwrap_or_default().div_ceil(alive.max(1));
+    let fair = fair(shards, alive);
     let new = |shard| Model { work: work.to_owned(), shard, holder: me, epoch: 0, until: 0 };
     let all = (0..shards)
         .map(|shard| rows.iter().find(|row| row.shard == shard).cloned().unwrap_or_else(|| new(shard)));

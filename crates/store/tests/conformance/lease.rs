@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use masar_store::{Error, Leases};
+use masar_store::{Error, Lease, Leases, RENEWED, Store};
 use masar_testkit::on_each_database;
 use sea_orm::ConnectionTrait;
 
@@ -61,4 +61,74 @@ async fn replicas_that_come_at_once_share_the_shards() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// What a replica holds when it is time to say again that it is there.
+async fn later(leases: &mut Leases) -> Result<Vec<Lease>> {
+    tokio::time::pause();
+    tokio::time::advance(RENEWED).await;
+    tokio::time::resume();
+    Ok(leases.turn().await?)
+}
+
+fn shards(held: &[Lease]) -> Vec<i16> {
+    let mut shards: Vec<_> = held.iter().map(|lease| lease.shard).collect();
+    shards.sort_unstable();
+    shards
+}
+
+#[tokio::test]
+async fn shards_stay_until_somebody_comes_or_goes() -> Result<()> {
+    on_each_database(async |url| {
+        // A file belongs to one process.
+        if url.starts_with("sqlite") {
+            return Ok(());
+        }
+        let store = store(&url).await?;
+        let (mut first, mut second) =
+            (Leases::new(store.clone(), WORK, 4), Leases::new(store.clone(), WORK, 4));
+        let all = first.turn().await?;
+        assert_eq!(shards(&all), [0, 1, 2, 3]);
+        // Renewed to the end of a new term, not taken anew.
+        tamper(&store, "UPDATE leases SET until = until - 2000").await?;
+        assert_eq!(shards(&later(&mut first).await?), [0, 1, 2, 3]);
+        assert_eq!(at_end(&store).await?, 4);
+        let tx = store.begin().await?;
+        Lease::check_all(&tx, &all).await?;
+        tx.rollback().await?;
+
+        assert!(second.turn().await?.is_empty(), "nothing is free yet");
+        assert_eq!(shards(&later(&mut first).await?), [0, 1], "it gives up what is more than its part");
+        let taken = later(&mut second).await?;
+        assert_eq!(shards(&taken), [2, 3]);
+        assert_eq!(shards(&later(&mut first).await?), [0, 1]);
+        assert_eq!(shards(&later(&mut second).await?), [2, 3]);
+
+        // The first stands still for longer than its term: its shards go over, and it hears of it.
+        tamper(&store, "UPDATE leases SET until = 1 WHERE shard < 2").await?;
+        tamper(&store, "DELETE FROM replicas WHERE holder = (SELECT holder FROM leases WHERE shard = 0)")
+            .await?;
+        assert_eq!(shards(&later(&mut second).await?), [0, 1, 2, 3]);
+        let tx = store.begin().await?;
+        assert!(matches!(all[0].check(&tx).await, Err(Error::Superseded)));
+        taken[0].check(&tx).await?;
+        tx.rollback().await?;
+        assert!(later(&mut first).await?.is_empty());
+        assert_eq!(shards(&later(&mut second).await?), [0, 1]);
+        assert_eq!(shards(&later(&mut first).await?), [2, 3]);
+        Ok(())
+    })
+    .await
+}
+
+async fn tamper(store: &Store, statement: &str) -> Result<()> {
+    let tx = store.begin().await?;
+    masar_testkit::tamper(&tx, statement).await?;
+    Ok(tx.commit().await?)
+}
+
+/// How many shards are held for nearly a whole term.
+async fn at_end(store: &Store) -> Result<i64> {
+    let soon = "leases WHERE until > (extract(epoch FROM clock_timestamp()) * 1000) + 1500";
+    masar_testkit::count(store.reader(), soon).await
 }

@@ -34,8 +34,6 @@ const AT_ONCE: usize = 10_000;
 /// How long nothing is done before clocks are due, and how long after the last of them more are waited for.
 const QUIET: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often is asked whether a calendar holds everywhere.
-const PACE: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(
     url: &DatabaseUrl,
@@ -128,8 +126,14 @@ impl Clocks {
         Ok(())
     }
 
-    /// Arms clocks that are due one after the other, or all at once, and hears how late each was broken.
-    async fn broken(&mut self, clocks: u32, apart: Duration) -> Result<(Timestamp, Vec<Broken>)> {
+    /// Arms clocks that are due one after the other, or all at once, and hears of each that it was broken: how long after the
+    /// first was due, and how late.
+    async fn broken(
+        &mut self,
+        clocks: u32,
+        apart: Duration,
+        mut heard: impl FnMut(&Broken, Duration, Duration),
+    ) -> Result<()> {
         let lead = SignedDuration::from_secs_f64(1.5 * f64::from(clocks) / self.armed)
             + SignedDuration::try_from(2 * QUIET)?;
         let first = Timestamp::from_second((Timestamp::now() + lead).as_second())?;
@@ -143,32 +147,29 @@ impl Clocks {
             "{clocks} clocks are not armed within {} s",
             lead.as_secs()
         );
-        let mut broken = Vec::new();
-        while broken.len() < clocks as usize {
+        for fired in 0..clocks {
             let quiet =
                 Duration::try_from(Timestamp::now().duration_until(first)).unwrap_or_default() + PATIENCE;
-            let heard = tokio::time::timeout(quiet, self.replicas.broken.recv()).await;
-            let heard = heard.with_context(|| format!("{} of {clocks} clocks fired", broken.len()))?;
-            let heard = heard.context("sla ended")?;
-            ensure!(heard.heard_at >= heard.due_at, "a clock fired before it was due");
-            broken.push(heard);
+            let broken = tokio::time::timeout(quiet, self.replicas.broken.recv()).await;
+            let broken = broken.with_context(|| format!("{fired} of {clocks} clocks fired"))?;
+            let broken = broken.context("sla ended")?;
+            ensure!(broken.heard_at >= broken.due_at, "a clock fired before it was due");
+            let since = |time| Duration::try_from(broken.heard_at.duration_since(time)).unwrap_or_default();
+            heard(&broken, since(first), since(broken.due_at));
         }
-        Ok((first, broken))
+        Ok(())
     }
 
     /// Clocks that are due at one moment: how many fire in a second, how evenly, and how long the entities with few wait.
     async fn drain(&mut self, clocks: u32, report: &mut Report) -> Result<Measured> {
-        let (due_at, broken) = self.broken(clocks, Duration::ZERO).await?;
-        let late =
-            |broken: &Broken| Duration::try_from(broken.heard_at.duration_since(due_at)).unwrap_or_default();
         let (mut latencies, mut last, mut seconds) = (Latencies::new()?, BTreeMap::new(), BTreeMap::new());
-        for broken in &broken {
-            let late = late(broken);
+        self.broken(clocks, Duration::ZERO, |broken, _, late| {
             latencies.record(0, late);
-            let last: &mut Duration = last.entry(broken.tenant.as_str()).or_default();
+            let last: &mut Duration = last.entry(broken.tenant.clone()).or_default();
             *last = late.max(*last);
             *seconds.entry(late.as_secs()).or_insert(0_u64) += 1;
-        }
+        })
+        .await?;
         let whole = last.values().max().copied().unwrap_or_default();
         let few = last.iter().filter(|(tenant, _)| **tenant != CROWD).map(|(_, last)| *last).max();
         let measured =
@@ -187,13 +188,12 @@ impl Clocks {
 
     /// Clocks that are due one after the other.
     async fn steady(&mut self, rate: u32, seconds: u32, report: &mut Report) -> Result<Measured> {
-        let (first, broken) = self.broken(rate * seconds, Duration::from_secs(1) / rate).await?;
         let mut latencies = Latencies::new()?;
-        for broken in broken {
-            let late = Duration::try_from(broken.heard_at.duration_since(broken.due_at)).unwrap_or_default();
-            let place = broken.due_at.duration_since(first).as_secs_f64() / f64::from(seconds);
+        self.broken(rate * seconds, Duration::from_secs(1) / rate, |_, since, late| {
+            let place = since.saturating_sub(late).as_secs_f64() / f64::from(seconds);
             latencies.record((place * 3.0) as usize, late);
-        }
+        })
+        .await?;
         let measured = Measured::of(Some(f64::from(rate)), latencies, Duration::from_secs(seconds.into()));
         report.step("steady", &measured)?;
         Ok(measured)
@@ -224,10 +224,7 @@ impl Clocks {
         let began = Instant::now();
         let event = Event::new(kinds::REGISTRY_CHANGED, STATE, &STATE, Timestamp::now(), &changed);
         self.replicas.publish("registry", vec![event]).await?;
-        let mut pace = tokio::time::interval(PACE);
-        while store::behind(url, 2).await? > 0 {
-            pace.tick().await;
-        }
+        store::until_none_behind(url, 2).await?;
         let took = began.elapsed().as_secs_f64();
         report.note("calendar_clocks", clocks);
         report.note("calendar_seconds", (took * 10.0).round() / 10.0);
@@ -291,9 +288,11 @@ fn event(tenant: &str, case: Uuid, clock: ClockEffect, at: Timestamp) -> Event {
     Event::new(kinds::CASE_CHANGED, tenant, &case, at, &changed)
 }
 
-/// What a database does in a second while no clock is due.
+/// What a database does in a second while no clock is due, and nothing else is left to do.
 async fn idle(url: &DatabaseUrl, pace: Pace, report: &mut Report) -> Result<()> {
     let span = pace.span().measured;
+    // It counts transactions a moment late.
+    tokio::time::sleep(QUIET).await;
     let Some(before) = store::transactions(url).await? else { return Ok(()) };
     tokio::time::sleep(span).await;
     let after = store::transactions(url).await?.unwrap_or(before);

@@ -24,7 +24,7 @@ const BENCH: &str = "bench";
 const PACKED: usize = 64;
 
 /// A clock of which was heard that it was broken.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Broken {
     pub(super) tenant: String,
     pub(super) due_at: Timestamp,

@@ -51,7 +51,7 @@ impl Api {
         }
         left.reverse();
         let (calendars, store, now) = (known.with(published), self.store.clone(), self.keeper.clock.now());
-        let (after, sums) = (clock::FIRST, api::ImpactSums::default());
+        let (after, sums) = (clock::NEWEST, api::ImpactSums::default());
         let walk = Impact { store, tenant, calendars, now, left, after, sums };
         let batches = stream::try_unfold(walk, async |mut walk| {
             let batch = walk.next().await?;
@@ -74,7 +74,7 @@ impl Impact {
         {
             let behind = clock::behind(&self.store, &self.tenant, &calendar, self.after, MOST).await;
             let behind = behind.map_err(stored)?;
-            self.after = behind.last().map_or(clock::FIRST, Model::behind);
+            self.after = behind.last().map_or(clock::NEWEST, Model::behind);
             for row in &behind {
                 told.extend(self.moved(row, &calendar)?.map(Told::Moved));
             }

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use masar_clock::{CalendarRef, Event, Run};
 use masar_proto::events::v1::ClockState;
-use masar_store::{Error, Store, Transaction, padded};
+use masar_store::{Error, Store, Transaction, change_all, insert_all, padded};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{QueryOrder, QuerySelect, Select};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
+use sea_orm::{Iterable, QueryOrder, QuerySelect, Select};
+use serde::Deserialize as _;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "clocks")]
@@ -96,8 +97,8 @@ impl Model {
     /// The run as the pure core knows it.
     pub(crate) fn run(&self) -> Result<Run, serde_json::Error> {
         Ok(Run {
-            ledger: serde_json::from_value(self.ledger.clone())?,
-            marks: serde_json::from_value(self.marks.clone())?,
+            ledger: Vec::deserialize(&self.ledger)?,
+            marks: Vec::deserialize(&self.marks)?,
             is_window: self.is_window(),
         })
     }
@@ -133,6 +134,21 @@ pub(crate) async fn lock(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<
     Ok(clocks.lock_exclusive().all(tx).await?)
 }
 
+/// True of what stays as it was when a clock began.
+fn is_fixed(column: &Column) -> bool {
+    use Column::{CaseId, Clock, Id, Kind, Messages, OnBreach, Reference, Run, Shard, Tells, Tenant};
+    matches!(
+        column,
+        Id | Tenant | CaseId | Reference | Clock | Run | Kind | OnBreach | Messages | Shard | Tells
+    )
+}
+
+/// Writes clocks that have begun, and others that have changed.
+pub(crate) async fn keep(tx: &Transaction, begun: Vec<Model>, changed: Vec<Model>) -> Result<(), Error> {
+    insert_all(tx, begun).await?;
+    change_all(tx, changed, Column::iter().filter(|column| !is_fixed(column))).await
+}
+
 /// Keeps the queues that cases came to with their clocks that count: one statement for all in the same.
 pub(crate) async fn queue(tx: &Transaction, queued: BTreeMap<String, BTreeSet<Uuid>>) -> Result<(), Error> {
     for (queue, cases) in queued.into_iter().filter(|(_, cases)| !cases.is_empty()) {
@@ -153,8 +169,9 @@ const OPEN: &str = "phase IN ('running', 'paused')";
 /// costs what a page of few does.
 pub(crate) type Behind = (i32, Uuid);
 
-/// Before the first of them.
-pub(crate) const FIRST: Behind = (0, Uuid::nil());
+/// Before the newest of them, which come first: their timers fire last, and who looks for the next timer need not pass those that
+/// were just moved.
+pub(crate) const NEWEST: Behind = (i32::MAX, Uuid::max());
 
 impl Model {
     /// Its place among those that are behind.
@@ -163,7 +180,8 @@ impl Model {
     }
 }
 
-/// The open clocks that count on an older version of a calendar and come after one, in order; locked.
+/// The open clocks that count on an older version of a calendar, come after one, and are not just being changed, in order;
+/// locked.
 pub(crate) async fn lock_behind(
     tx: &Transaction,
     tenant: &str,
@@ -171,7 +189,8 @@ pub(crate) async fn lock_behind(
     after: Behind,
     most: u64,
 ) -> Result<Vec<Model>, Error> {
-    Ok(older(tenant, calendar, after).limit(most).lock_exclusive().all(tx).await?)
+    let older = older(tenant, calendar, after).limit(most);
+    Ok(older.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(tx).await?)
 }
 
 /// The same, to be looked at.
@@ -206,13 +225,13 @@ pub(crate) async fn lock_between(
 fn older(tenant: &str, calendar: &CalendarRef, (version, id): Behind) -> Select<Entity> {
     let place = Expr::tuple([Expr::col(Column::CalendarVersion), Expr::col(Column::Id)]);
     Entity::find()
-        .filter(place.gt(Expr::tuple([Expr::value(version), Expr::value(id)])))
+        .filter(place.lt(Expr::tuple([Expr::value(version), Expr::value(id)])))
         .filter(Column::Tenant.eq(tenant))
         .filter(Column::Calendar.eq(calendar.name.as_str()))
         .filter(Column::CalendarVersion.lt(calendar.version.cast_signed()))
         .filter(Expr::cust(OPEN))
-        .order_by_asc(Column::CalendarVersion)
-        .order_by_asc(Column::Id)
+        .order_by_desc(Column::CalendarVersion)
+        .order_by_desc(Column::Id)
 }
 
 #[cfg(test)]
@@ -230,7 +249,7 @@ mod tests {
         let store = Store::connect(&DatabaseUrl::SqliteFolder(folder.path().to_owned()), crate::NAME).await?;
         store.migrate::<Migrator>().await?;
         let calendar = CalendarRef { name: "qa-gov-default".to_owned(), version: 2 };
-        let query = older("DEMO-MUN", &calendar, FIRST).build(DbBackend::Sqlite).to_string();
+        let query = older("DEMO-MUN", &calendar, NEWEST).build(DbBackend::Sqlite).to_string();
         let plan = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {query}"));
         let steps = store.reader().query_all_raw(plan).await?;
         let steps = steps.iter().map(|step| step.try_get::<String>("", "detail"));

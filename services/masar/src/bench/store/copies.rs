@@ -1,11 +1,15 @@
 //! Very many rows: copies of one that came the usual way, written straight into the table of a service.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use masar_store::{DatabaseUrl, Store};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 /// Rows of one statement.
 const MOST: u32 = 50_000;
+/// How often is asked whether all is done.
+const PACE: Duration = Duration::from_millis(500);
 
 /// What is copied.
 pub(in crate::bench) struct Copies {
@@ -24,7 +28,7 @@ pub(in crate::bench) const TASKS: Copies = Copies {
     table: "tasks",
     key: "reference",
     differs: |backend, column| match column {
-        "case_id" => Some(random(backend)),
+        "case_id" => Some(id(backend)),
         "reference" => Some("reference || '-' || n".to_owned()),
         "urgency" => Some("urgency + n".to_owned()),
         _ => None,
@@ -37,7 +41,7 @@ pub(in crate::bench) const CLOCKS: Copies = Copies {
     table: "clocks",
     key: "case_id",
     differs: |backend, column| match column {
-        "id" | "case_id" => Some(random(backend)),
+        "id" | "case_id" => Some(id(backend)),
         "reference" => Some("reference || '-' || n".to_owned()),
         "shard" => Some("n % 16".to_owned()),
         "due_at" | "next_at" if backend == DbBackend::Postgres => {
@@ -61,11 +65,25 @@ pub(in crate::bench) const PROMISES: Copies = Copies {
 
 /// How many open clocks of `STATE` count on an older version of a calendar than this.
 pub(in crate::bench) async fn behind(url: &DatabaseUrl, version: u32) -> Result<i64> {
-    let count = format!(
-        "SELECT COUNT(*) AS n FROM clocks WHERE tenant = '{STATE}' AND phase IN ('running', 'paused') \
+    number(url, &format!("SELECT COUNT(*) AS n FROM ({}) AS behind", older(version))).await
+}
+
+/// Returns when none does any more.
+pub(in crate::bench) async fn until_none_behind(url: &DatabaseUrl, version: u32) -> Result<()> {
+    let store = Store::connect(url, CLOCKS.service).await?;
+    let first = Statement::from_string(store.backend(), format!("{} LIMIT 1", older(version)));
+    let mut pace = tokio::time::interval(PACE);
+    while store.reader().query_one_raw(first.clone()).await?.is_some() {
+        pace.tick().await;
+    }
+    Ok(store.close().await?)
+}
+
+fn older(version: u32) -> String {
+    format!(
+        "SELECT 1 FROM clocks WHERE tenant = '{STATE}' AND phase IN ('running', 'paused') \
          AND calendar_version < {version}"
-    );
-    number(url, &count).await
+    )
 }
 
 /// The transactions that a server has done in this database; none of SQLite, which does not count them.
@@ -85,8 +103,18 @@ async fn number(url: &DatabaseUrl, query: &str) -> Result<i64> {
     Ok(number)
 }
 
-fn random(backend: DbBackend) -> String {
-    if backend == DbBackend::Postgres { "gen_random_uuid()" } else { "randomblob(16)" }.to_owned()
+/// An id like those that services give: in the order of time, so that copies lie in indexes and tables as rows that came do.
+fn id(backend: DbBackend) -> String {
+    // As if one had come each millisecond since the spring of 2026.
+    const SINCE: u64 = 1_775_000_000_000;
+    if backend == DbBackend::Postgres {
+        let time = format!("lpad(to_hex({SINCE} + n), 12, '0')");
+        format!(
+            "(substr({time}, 1, 8) || '-' || substr({time}, 9) || '-7' || substr(gen_random_uuid()::text, 16))::uuid"
+        )
+    } else {
+        format!("unhex(printf('%012x7', {SINCE} + n) || substr(hex(randomblob(10)), 2))")
+    }
 }
 
 /// Makes so many copies of a row.

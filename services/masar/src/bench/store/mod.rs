@@ -12,7 +12,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 pub(super) use accept::{Accept, Row, desk_rows};
 pub(super) use change::{Subjects, change};
-pub(super) use copies::{CLOCKS, PROMISES, STATE, TASKS, behind, fill, transactions};
+pub(super) use copies::{CLOCKS, PROMISES, STATE, TASKS, behind, fill, transactions, until_none_behind};
 
 /// The name under which the bench opens its database.
 const NAME: &str = "bench";
