@@ -27,5 +27,7 @@ fn main() {
     let samples = replicate(simulation, 0..plan.replications).expect("it can be played");
     let (seconds, report) = (begun.elapsed().as_secs_f64(), Report::of(package, &samples));
     let (cases, steps) = (PLAYED.0 * PLAYED.1, report.steps);
-    writeln!(stdout(), "{cases} cases, {steps} steps: {seconds:.2} s").expect("standard output takes it");
+    let decided = samples.last().map_or(0, |sample| sample.decided);
+    writeln!(stdout(), "{cases} cases, {steps} steps, {decided} decided: {seconds:.2} s")
+        .expect("standard output takes it");
 }

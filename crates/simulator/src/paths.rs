@@ -1,11 +1,11 @@
-//! Where cases can be, by what was done to them: what is decided for one case holds for every other that went the same
-//! way, so it is decided once.
+//! Where cases can be: what is decided for one case holds for every other that is the same by then, so it is decided once.
 //!
-//! `decide` and `evolve` are functions of what was done before, of the forms that the plan names, and of which windows are
-//! over: all of that is the key of a step.
+//! `decide` and `evolve` are functions of what the case is, of the forms that the plan names, and of which windows are
+//! over: all of that is the key of a step. Which way led to a case makes no difference, nor when it went there.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,19 +21,24 @@ use uuid::Uuid;
 
 use crate::{Choice, Plan, plan};
 
-/// Places that are remembered at most: what lies beyond is decided for each case anew.
+/// Steps that are remembered at most: what lies beyond is decided for each case anew.
 const MOST: usize = 20_000;
 /// People who take turns where the same person may not do two things.
 const PEOPLE: usize = 3;
 
-/// A place on the way of cases.
+/// A place on the way of cases: all that are the same for whatever may happen to them.
 pub(crate) struct Place {
     pub(crate) case: Case,
-    pub(crate) deeds: Deeds,
     onward: RefCell<Vec<(Step, Reached)>>,
 }
 
-/// What the event that led to a place asks for.
+/// A move to a place.
+pub(crate) struct Move {
+    pub(crate) to: Rc<Place>,
+    pub(crate) deeds: Deeds,
+}
+
+/// What the event of a move asks for.
 #[derive(Default)]
 pub(crate) struct Deeds {
     pub(crate) clocks: Vec<Arc<ClockEffect>>,
@@ -59,7 +64,7 @@ pub(crate) fn over(at: Timestamp, windows: &BTreeMap<String, Timestamp>) -> Vec<
 }
 
 /// Where a step leads, or why it leads nowhere.
-pub(crate) type Reached = Result<Rc<Place>, Rc<Refusal>>;
+pub(crate) type Reached = Result<Rc<Move>, Rc<Refusal>>;
 
 /// All places that were reached.
 pub(crate) struct Paths<'a> {
@@ -70,7 +75,13 @@ pub(crate) struct Paths<'a> {
     choices: Vec<&'a Choice>,
     /// The places of a state's choices among all.
     of_state: BTreeMap<&'a str, Range<usize>>,
-    places: Cell<usize>,
+    /// What must not be done by the same person as something else.
+    separate: BTreeSet<&'a str>,
+    /// The places, by a hash of what tells most of them apart.
+    places: RefCell<HashMap<u64, Vec<Rc<Place>>>>,
+    hasher: RandomState,
+    remembered: Cell<usize>,
+    decided: Cell<usize>,
 }
 
 impl<'a> Paths<'a> {
@@ -82,8 +93,19 @@ impl<'a> Paths<'a> {
             choices.extend(of_this.iter().map(|choice| &choice.value));
             of_state.insert(state.as_str(), first..choices.len());
         }
-        let mut paths =
-            Self { package, plan, beginnings: Vec::new(), choices, of_state, places: Cell::new(0) };
+        let separate = package.definition().transitions.iter().flat_map(|way| &way.not_by);
+        let mut paths = Self {
+            package,
+            plan,
+            beginnings: Vec::new(),
+            choices,
+            of_state,
+            separate: separate.map(String::as_str).collect(),
+            places: RefCell::default(),
+            hasher: RandomState::new(),
+            remembered: Cell::new(0),
+            decided: Cell::new(0),
+        };
         paths.beginnings = plan.openings.iter().map(|opening| paths.begin(&opening.value, at)).collect();
         paths
     }
@@ -93,7 +115,7 @@ impl<'a> Paths<'a> {
         let actor = Actor { id: opening.by.0.clone(), roles, department: None };
         let opening = Opening { case_id: CaseId(Uuid::nil()), historical: false, form: opening.form.clone() };
         let event = self.package.open(opening, &actor, at).map_err(Rc::new)?;
-        Ok(self.place(None, &event))
+        Ok(self.moved(None, &event))
     }
 
     pub(crate) fn beginning(&self, opening: usize) -> &Reached {
@@ -102,7 +124,7 @@ impl<'a> Paths<'a> {
 
     /// How many things were decided.
     pub(crate) fn decided(&self) -> usize {
-        self.places.get()
+        self.decided.get()
     }
 
     /// The choices of a state, by their places among all.
@@ -130,10 +152,11 @@ impl<'a> Paths<'a> {
             return reached;
         }
         let reached = match self.decide(&from.case, &step, at, windows) {
-            Ok(event) => Ok(self.place(Some(&from.case), &event)),
+            Ok(event) => Ok(self.moved(Some(&from.case), &event)),
             Err(refusal) => Err(Rc::new(refusal)),
         };
-        if self.places.get() < MOST {
+        if self.remembered.get() < MOST {
+            self.remembered.set(self.remembered.get() + 1);
             from.onward.borrow_mut().push((step, reached.clone()));
         }
         reached
@@ -174,11 +197,31 @@ impl<'a> Paths<'a> {
         Err(refusal.unwrap_or(Refusal::Reason))
     }
 
-    fn place(&self, before: Option<&Case>, event: &CaseEvent) -> Rc<Place> {
+    fn moved(&self, before: Option<&Case>, event: &CaseEvent) -> Rc<Move> {
+        self.decided.set(self.decided.get() + 1);
         let case = evolve(before.cloned(), event);
         let deeds = self.deeds(&case, event);
-        self.places.set(self.places.get() + 1);
-        Rc::new(Place { case, deeds, onward: RefCell::new(Vec::new()) })
+        Rc::new(Move { to: self.place(case), deeds })
+    }
+
+    /// The place of a case. Of its history only matters who may not do something else any more.
+    fn place(&self, mut case: Case) -> Rc<Place> {
+        case.version = 0;
+        case.history.retain(|done| self.separate.contains(done.action.as_str()));
+        case.history.iter_mut().for_each(|done| done.at = Timestamp::UNIX_EPOCH);
+        case.history.sort_by(|one, other| (&one.action, &one.actor).cmp(&(&other.action, &other.actor)));
+        case.history.dedup();
+        let key = self.hasher.hash_one((&case.state, &case.facts, &case.counts, &case.clocks, &case.asked));
+        let mut places = self.places.borrow_mut();
+        let alike = places.entry(key).or_default();
+        if let Some(known) = alike.iter().find(|known| known.case == case) {
+            return Rc::clone(known);
+        }
+        let place = Rc::new(Place { case, onward: RefCell::new(Vec::new()) });
+        if self.remembered.get() < MOST {
+            alike.push(Rc::clone(&place));
+        }
+        place
     }
 
     fn deeds(&self, case: &Case, event: &CaseEvent) -> Deeds {

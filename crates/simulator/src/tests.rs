@@ -264,8 +264,8 @@ fn the_same_seed_predicts_the_same() {
     assert!(whole.clocks.iter().any(|clock| clock.broken_percent.mean > 0.0), "{:?}", whole.clocks);
 }
 
-/// What it costs is a few happenings of each case, of which far fewer must be decided: most cases go a way that others
-/// went before.
+/// What it costs is a few happenings of each case, of which far fewer must be decided: most cases are by then what others
+/// were before, whichever way they went.
 #[test]
 fn most_cases_go_where_others_went() {
     let (package, mut plan, calendar) = complaint();
@@ -273,7 +273,7 @@ fn most_cases_go_where_others_went() {
     let samples = play(&package, &plan, &calendar).expect("it can be played");
     let steps: u64 = samples.iter().map(|sample| sample.steps).sum();
     assert!((3_000 * 8..3_000 * 60).contains(&steps), "{steps}");
-    assert!(samples[1].decided < 6_000, "{}", samples[1].decided);
+    assert!(samples[1].decided < 2_000, "{}", samples[1].decided);
 }
 
 #[test]

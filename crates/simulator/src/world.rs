@@ -14,7 +14,7 @@ use masar_worktime::Calendar;
 
 use crate::clocks::{Clocks, Ended};
 use crate::desk::{Desk, Ticket};
-use crate::paths::{Paths, Place, Step, over};
+use crate::paths::{Deeds, Paths, Place, Step, over};
 use crate::span::exponential;
 use crate::tally::Stage;
 use crate::{Choice, Error, Plan, Sample, Staff};
@@ -243,9 +243,10 @@ impl<'a> World<'a> {
         let counted = case >= plan.warm_up;
         self.sample.cases += usize::from(counted);
         match self.paths.beginning(opening) {
-            Ok(place) => {
+            Ok(opened) => {
+                let opened = Rc::clone(opened);
                 self.cases.push(Some(Box::new(Life {
-                    place: Rc::clone(place),
+                    place: Rc::clone(&opened.to),
                     clocks: Clocks::default(),
                     queue: String::new(),
                     arrived: self.now,
@@ -256,7 +257,7 @@ impl<'a> World<'a> {
                     closed_at: None,
                     counted,
                 })));
-                self.entered(case, true)
+                self.entered(case, &opened.deeds, true)
             }
             Err(refusal) => {
                 self.cases.push(None);

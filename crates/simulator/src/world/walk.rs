@@ -4,25 +4,25 @@ use super::*;
 
 impl World<'_> {
     /// The case has come to its place: its clocks, its queue and what is next.
-    pub(super) fn entered(&mut self, case: usize, moved: bool) -> Result<(), Error> {
+    pub(super) fn entered(&mut self, case: usize, deeds: &Deeds, moved: bool) -> Result<(), Error> {
         let calendar = self.simulation.calendar;
         let Some(life) = self.cases[case].as_deref_mut() else { return Ok(()) };
         let (place, mut ended) = (Rc::clone(&life.place), Vec::new());
-        for effect in &place.deeds.clocks {
+        for effect in &deeds.clocks {
             let applied = life.clocks.apply(effect, self.now, calendar, &mut ended);
             ignore_the_horizon(applied);
         }
-        for template in &place.deeds.messages {
+        for template in &deeds.messages {
             ignore_the_horizon(life.clocks.told(template, self.now, calendar, &mut ended));
         }
-        if let Some(queue) = &place.deeds.queue {
+        if let Some(queue) = &deeds.queue {
             life.queue.clone_from(queue);
         }
         life.closed_at = (place.case.category == StateCategory::Closed).then_some(self.now);
         let counted = life.counted;
         if counted {
             count(&mut self.sample, ended);
-            for package in &place.deeds.children {
+            for package in &deeds.children {
                 *self.sample.children.entry(package.clone()).or_default() += 1;
             }
             if moved {
@@ -197,12 +197,12 @@ impl World<'_> {
         let Some(life) = self.cases[case].as_deref_mut() else { return Ok(false) };
         let chosen = matches!(step, Step::Choice(..));
         match self.paths.follow(&life.place, step, self.now, life.clocks.windows()) {
-            Ok(place) => {
+            Ok(reached) => {
                 self.waits(case, Waits::Outside);
                 let Some(life) = self.cases[case].as_deref_mut() else { return Ok(false) };
-                let moved = life.place.case.state != place.case.state;
-                life.place = place;
-                self.entered(case, moved)?;
+                let moved = life.place.case.state != reached.to.case.state;
+                life.place = Rc::clone(&reached.to);
+                self.entered(case, &reached.deeds, moved)?;
                 Ok(true)
             }
             Err(_) if chosen => {
