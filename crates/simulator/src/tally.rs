@@ -58,9 +58,12 @@ impl Tally {
         *self.stuck.entry((state.to_owned(), reason.to_owned())).or_default() += 1;
     }
 
-    /// A state, for what is seen of it.
-    pub(crate) fn stage(&mut self, state: &str) -> &mut Stage {
-        self.stages.entry(state.to_owned()).or_default()
+    /// Notes what is seen of a state.
+    pub(crate) fn stage(&mut self, state: &str, note: impl FnOnce(&mut Stage)) {
+        match self.stages.get_mut(state) {
+            Some(stage) => note(stage),
+            None => note(self.stages.entry(state.to_owned()).or_default()),
+        }
     }
 }
 

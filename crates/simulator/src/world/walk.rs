@@ -22,7 +22,7 @@ impl World<'_> {
             let tally = &mut self.sample.tallies[life.kind];
             tally.count(ended);
             if moved {
-                tally.stage(&place.case.state).visits += 1;
+                tally.stage(&place.case.state, |stage| stage.visits += 1);
             }
         }
         self.tell_above(case);
@@ -218,13 +218,13 @@ impl World<'_> {
     pub(super) fn waits(&mut self, case: usize, waits: Waits) {
         let Some(life) = self.cases[case].as_deref_mut() else { return };
         if life.counted {
-            let stage = self.sample.tallies[life.kind].stage(&life.place.case.state);
             let seconds = self.now.duration_since(life.since).as_secs_f64();
-            match life.waits {
+            let waited = life.waits;
+            self.sample.tallies[life.kind].stage(&life.place.case.state, |stage| match waited {
                 Waits::Outside => stage.outside += seconds,
                 Waits::Queued(_) => stage.queued += seconds,
                 Waits::Worked => stage.worked += seconds,
-            }
+            });
         }
         if let (Waits::Queued(desk), false) = (life.waits, waits == Waits::Worked) {
             // Beyond its calendar a desk is not open: nothing is added up.
