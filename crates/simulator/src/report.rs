@@ -77,7 +77,7 @@ pub struct PackageReport {
 pub struct ChildReport {
     /// How many were opened for a hundred cases that arrived.
     pub in_a_hundred: Estimate,
-    /// How they fare.
+    /// How they fare, by the replications in which some were opened.
     #[serde(flatten)]
     pub fared: PackageReport,
 }
@@ -182,7 +182,9 @@ impl Report {
     pub fn of(package: &Package, descendants: &Descendants, samples: &[Sample]) -> Self {
         let children = descendants.values().enumerate().filter_map(|(place, child)| {
             let tallies = tallies(samples, place + 1);
-            let fared = PackageReport::of(child, &tallies);
+            // A replication in which none was opened says nothing about how they fare.
+            let seen: Vec<&Tally> = tallies.iter().copied().filter(|tally| tally.cases > 0).collect();
+            let fared = PackageReport::of(child, &seen);
             let opened = samples
                 .iter()
                 .zip(&tallies)

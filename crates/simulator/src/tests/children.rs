@@ -169,6 +169,19 @@ states: {asked: [{does: look, by: case_handler, takes: 1 minute}]}";
     );
 }
 
+/// What seldom has children is told by the replications in which it has some.
+#[test]
+fn replications_without_children_say_nothing_about_them() {
+    let seldom = PLAN.replace("cases: 20", "cases: 1").replace("replications: 2", "replications: 12");
+    let scene = read(&seldom.replace("begun: [{", "begun: [{share: 3}, {"));
+    let samples = scene.play();
+    let with = samples.iter().filter(|sample| sample.tallies[2].cases > 0).count();
+    let found = scene.report();
+    let part = child(&found, "part");
+    assert!(0 < with && with < 12 && part.fared.cases == 3 * with, "{with}");
+    assert!((part.fared.closed_percent.mean - 100.0).abs() < 1e-9, "{:?}", part.fared.closed_percent);
+}
+
 #[test]
 fn what_is_wrong_with_the_plan_for_children_is_told() {
     let wrong = |plan: &str| scene(plan).map(drop).expect_err("it is wrong").to_string();
