@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::time::Instant;
 
-use masar_simulator::{Plan, Report, Simulation, replicate};
+use masar_simulator::{Plan, Report, Simulation, descendants, replicate};
 use masar_workflow::{Catalog, shipped_simulation};
 use masar_worktime::{Calendar, SHIPPED};
 
@@ -16,16 +16,26 @@ fn main() {
     let shipped = Catalog::shipped().expect("all are sound");
     let package = shipped.in_force("complaint").expect("it is shipped");
     let text = shipped_simulation("complaint").expect("it has a plan");
-    let mut plan = Plan::read(text, package).expect("it is for this package");
+    let descendants = descendants(package, &|name| shipped.in_force(name).cloned());
+    let mut plan = Plan::read(text, package, &descendants).expect("it is for this package");
     (plan.cases, plan.replications) = PLAYED;
     let (_, text) = SHIPPED.iter().find(|(name, _)| *name == plan.calendar).expect("it is shipped");
     let spec = serde_saphyr::from_str(text).expect("it can be read");
     let (calendar, calendars) = (Calendar::compile(&spec).expect("it can be compiled"), BTreeMap::new());
-    let simulation =
-        Simulation { package, plan: &plan, calendar: &calendar, calendars: &calendars, log: None };
+    let descendants = &descendants;
+    let simulation = Simulation {
+        package,
+        descendants,
+        plan: &plan,
+        calendar: &calendar,
+        calendars: &calendars,
+        log: None,
+    };
     let begun = Instant::now();
     let samples = replicate(simulation, 0..plan.replications).expect("it can be played");
-    let (seconds, report) = (begun.elapsed().as_secs_f64(), Report::of(package, &samples));
+    let (seconds, report) = (begun.elapsed().as_secs_f64(), Report::of(package, descendants, &samples));
     let (cases, steps) = (PLAYED.0 * PLAYED.1, report.steps);
-    writeln!(stdout(), "{cases} cases, {steps} steps: {seconds:.2} s").expect("standard output takes it");
+    let decided = samples.last().map_or(0, |sample| sample.decided);
+    writeln!(stdout(), "{cases} cases, {steps} steps, {decided} decided: {seconds:.2} s")
+        .expect("standard output takes it");
 }

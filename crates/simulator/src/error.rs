@@ -33,9 +33,11 @@ pub enum Error {
     Calendar(#[from] masar_worktime::Error),
     /// A case came to a queue where nobody works.
     #[error(
-        "a case in the state `{state}` waits in the queue `{queue}`, where nobody works: add it under `staff`"
+        "a case of `{package}` in the state `{state}` waits in the queue `{queue}`, where nobody works: add it under `staff`"
     )]
     NoStaff {
+        /// The package of the case.
+        package: String,
         /// The queue.
         queue: String,
         /// The state of the case.
@@ -43,9 +45,11 @@ pub enum Error {
     },
     /// Somebody must work on a case that is in no queue.
     #[error(
-        "in the state `{state}` the case is in no queue: say which with `queue`, or give `after` instead of `takes`"
+        "in the state `{state}` a case of `{package}` is in no queue: say which with `queue`, or give `after` instead of `takes`"
     )]
     NoQueue {
+        /// The package of the case.
+        package: String,
         /// The state of the case.
         state: String,
     },

@@ -6,6 +6,7 @@
 mod clocks;
 mod desk;
 mod error;
+mod family;
 mod past;
 mod paths;
 mod plan;
@@ -17,11 +18,15 @@ mod tests;
 mod world;
 
 pub use error::{Error, Problem};
+pub use family::{Descendants, descendants};
 pub use past::{
     Broken, Change, DryRun, Fared, House, Line, PastCase, PastChild, PastDeed, Rules, Stopped, walk,
 };
-pub use plan::{Arrivals, Choice, Opening, Plan, Staff};
-pub use report::{ClockReport, DeskReport, Estimate, Report, StageReport, StuckReport};
+pub use plan::{Arrivals, ChildPlan, Choice, Opening, Plan, Staff};
+pub use report::{
+    ChildReport, ClockReport, DeskReport, Estimate, PackageReport, Report, StageReport, StuckReport,
+    UnopenedReport,
+};
 pub use span::Span;
 pub use tally::Sample;
 pub use world::{Simulation, replicate};

@@ -4,7 +4,6 @@
 mod compare;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use masar_domain::{CaseId, StateCategory};
@@ -19,7 +18,7 @@ use uuid::Uuid;
 
 pub use compare::{Broken, Change, DryRun, Line};
 
-use crate::clocks::{Clocks, Ended};
+use crate::clocks::{Asked, Clocks, Ended};
 use crate::paths::routing_facts;
 
 /// A case of the past, as far as it must be known to walk once more.
@@ -196,9 +195,10 @@ impl<'a> Walk<'a> {
                 (None, None) => return,
                 (Some(due), changed) if changed.is_none_or(|(at, _)| due <= at) => {
                     let mut ended = Vec::new();
-                    let action = self.clocks.fire(due, self.rules.calendar, &mut ended).unwrap_or_default();
+                    let fired = self.clocks.fire(due, self.rules.calendar, &mut ended).unwrap_or_default();
                     self.note(ended);
-                    action.into_iter().for_each(|action| self.system(action, due));
+                    let over = self.case.category == StateCategory::Closed;
+                    fired.acts(over).for_each(|action| self.system(action, due));
                 }
                 (_, Some((at, child))) => self.change_child(child, at),
                 (Some(_), None) => return,
@@ -281,8 +281,8 @@ impl<'a> Walk<'a> {
         for effect in &event.effects {
             match effect {
                 Effect::Clock(effect) => {
-                    let effect = Arc::new(effect.clone());
-                    self.clocks.apply(&effect, event.at, calendar, &mut ended).unwrap_or_default();
+                    let asked = Asked::of(self.rules.package, &self.case, effect);
+                    self.clocks.apply(&asked, event.at, calendar, &mut ended).unwrap_or_default();
                 }
                 Effect::Route => {
                     let house = self.rules.house;
@@ -324,7 +324,7 @@ impl<'a> Walk<'a> {
     fn note(&mut self, ended: Vec<Ended>) {
         for Ended { start, broken_at } in ended {
             if let Some(at) = broken_at {
-                self.fared.broken.entry(start.clock.clone()).or_insert(at);
+                self.fared.broken.entry(start.effect.clock.clone()).or_insert(at);
             }
         }
     }

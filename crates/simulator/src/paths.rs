@@ -1,11 +1,12 @@
-//! Where cases can be, by what was done to them: what is decided for one case holds for every other that went the same
-//! way, so it is decided once.
+//! Where cases can be: what is decided for one case holds for every other that is the same by then, so it is decided once.
 //!
-//! `decide` and `evolve` are functions of what was done before, of the forms that the plan names, and of which windows are
-//! over: all of that is the key of a step.
+//! `decide` and `evolve` are functions of what the case is, of the forms that the plan names, of what has become of its
+//! children, and of which windows are over: all of that is the key of a step. Which way led to a case makes no difference, nor
+//! when it went there.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,44 +14,71 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use masar_domain::{CaseId, Role};
 use masar_workflow::{
-    Actor, Case, CaseEvent, ClockEffect, Command, Effect, Opening, Package, Refusal, Situation, decide,
-    evolve,
+    Actor, Case, CaseEvent, Child, Command, Effect, Opening, Package, Refusal, Situation, decide, evolve,
 };
 use serde_json::{Value, json};
+use serde_saphyr::Spanned;
 use uuid::Uuid;
 
-use crate::{Choice, Plan, plan};
+use crate::clocks::Asked;
+use crate::{Choice, Plan};
 
-/// Places that are remembered at most: what lies beyond is decided for each case anew.
+/// Steps that are remembered at most: what lies beyond is decided for each case anew.
 const MOST: usize = 20_000;
+/// Steps of one place, and beginnings of one package, that are remembered at most: they are looked for one by one.
+const MOST_OF_ONE: usize = 256;
 /// People who take turns where the same person may not do two things.
 const PEOPLE: usize = 3;
 
-/// A place on the way of cases.
+/// A place on the way of cases: all that are the same for whatever may happen to them.
 pub(crate) struct Place {
     pub(crate) case: Case,
-    pub(crate) deeds: Deeds,
     onward: RefCell<Vec<(Step, Reached)>>,
 }
 
-/// What the event that led to a place asks for.
+/// A move to a place.
+pub(crate) struct Move {
+    pub(crate) to: Rc<Place>,
+    pub(crate) deeds: Deeds,
+}
+
+/// What the event of a move asks for.
 #[derive(Default)]
 pub(crate) struct Deeds {
-    pub(crate) clocks: Vec<Arc<ClockEffect>>,
+    pub(crate) clocks: Vec<Arc<Asked>>,
     /// The queue that the case goes to; empty when nobody needs to act any more.
     pub(crate) queue: Option<String>,
     pub(crate) messages: Vec<String>,
-    /// Packages of children that are opened.
-    pub(crate) children: Vec<String>,
+    /// Children that are opened.
+    pub(crate) children: Vec<Wanted>,
+}
+
+/// A child that is asked for.
+pub(crate) struct Wanted {
+    pub(crate) package: String,
+    pub(crate) link: String,
+    form: Value,
+    /// Whose deed it is.
+    by: String,
 }
 
 /// What leads from a place to the next.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// A choice of the plan, by its place among all, and the windows that are over.
-    Choice(usize, Vec<String>),
+pub(crate) struct Step {
+    pub(crate) deed: Deed,
+    /// The windows that are over.
+    pub(crate) over: Vec<String>,
+    /// What is known of the children, as far as it matters to the package.
+    pub(crate) children: Rc<Vec<Child>>,
+}
+
+/// What is done in a step.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// A choice of the plan, by its place among all.
+    Choice(usize),
     /// The system does it.
-    System(String, Vec<String>),
+    System(String),
 }
 
 /// The windows that are over, by name.
@@ -59,50 +87,82 @@ pub(crate) fn over(at: Timestamp, windows: &BTreeMap<String, Timestamp>) -> Vec<
 }
 
 /// Where a step leads, or why it leads nowhere.
-pub(crate) type Reached = Result<Rc<Place>, Rc<Refusal>>;
+pub(crate) type Reached = Result<Rc<Move>, Rc<Refusal>>;
 
-/// All places that were reached.
+/// All places that cases of a package have reached.
 pub(crate) struct Paths<'a> {
     package: &'a Package,
+    /// Says which departments have which services and categories.
     plan: &'a Plan,
-    beginnings: Vec<Reached>,
+    /// How children began.
+    born: RefCell<Vec<(String, Value, Reached)>>,
     /// The choices of all states.
     choices: Vec<&'a Choice>,
     /// The places of a state's choices among all.
     of_state: BTreeMap<&'a str, Range<usize>>,
-    places: Cell<usize>,
+    /// What must not be done by the same person as something else.
+    separate: BTreeSet<&'a str>,
+    /// The places, by a hash of what tells most of them apart.
+    places: RefCell<HashMap<u64, Vec<Rc<Place>>>>,
+    hasher: RandomState,
+    remembered: Cell<usize>,
+    decided: Cell<usize>,
 }
 
 impl<'a> Paths<'a> {
-    /// The beginnings that the plan names; a case of the first of them begins at any time as it would at this.
-    pub(crate) fn new(package: &'a Package, plan: &'a Plan, at: Timestamp) -> Self {
+    /// Nothing is reached yet; `states` says what people do with the cases.
+    pub(crate) fn new(
+        package: &'a Package,
+        plan: &'a Plan,
+        states: &'a BTreeMap<String, Vec<Spanned<Choice>>>,
+    ) -> Self {
         let (mut choices, mut of_state) = (Vec::new(), BTreeMap::new());
-        for (state, of_this) in &plan.states {
+        for (state, of_this) in states {
             let first = choices.len();
             choices.extend(of_this.iter().map(|choice| &choice.value));
             of_state.insert(state.as_str(), first..choices.len());
         }
-        let mut paths =
-            Self { package, plan, beginnings: Vec::new(), choices, of_state, places: Cell::new(0) };
-        paths.beginnings = plan.openings.iter().map(|opening| paths.begin(&opening.value, at)).collect();
-        paths
+        let separate = package.definition().transitions.iter().flat_map(|way| &way.not_by);
+        Self {
+            package,
+            plan,
+            born: RefCell::default(),
+            choices,
+            of_state,
+            separate: separate.map(String::as_str).collect(),
+            places: RefCell::default(),
+            hasher: RandomState::new(),
+            remembered: Cell::new(0),
+            decided: Cell::new(0),
+        }
     }
 
-    fn begin(&self, opening: &plan::Opening, at: Timestamp) -> Reached {
-        let roles = [opening.by.clone()].into();
-        let actor = Actor { id: opening.by.0.clone(), roles, department: None };
-        let opening = Opening { case_id: CaseId(Uuid::nil()), historical: false, form: opening.form.clone() };
-        let event = self.package.open(opening, &actor, at).map_err(Rc::new)?;
-        Ok(self.place(None, &event))
+    /// How a case begins; at any other time it would begin so too.
+    pub(crate) fn open(&self, actor: &Actor, form: &Value, at: Timestamp) -> Reached {
+        let opening = Opening { case_id: CaseId(Uuid::nil()), historical: false, form: form.clone() };
+        let event = self.package.open(opening, actor, at).map_err(Rc::new)?;
+        Ok(self.moved(None, &event))
     }
 
-    pub(crate) fn beginning(&self, opening: usize) -> &Reached {
-        &self.beginnings[opening]
+    /// How a child of this package begins.
+    pub(crate) fn bear(&self, wanted: &Wanted, at: Timestamp) -> Reached {
+        let same = |(by, form, _): &&(String, Value, Reached)| *by == wanted.by && *form == wanted.form;
+        if let Some((_, _, reached)) = self.born.borrow().iter().find(same) {
+            return reached.clone();
+        }
+        // Whoever may ask for a child needs no right to open one by hand.
+        let actor = Actor { id: wanted.by.clone(), roles: BTreeSet::new(), department: None };
+        let reached = self.open(&actor, &wanted.form, at);
+        let mut born = self.born.borrow_mut();
+        if born.len() < MOST_OF_ONE {
+            born.push((wanted.by.clone(), wanted.form.clone(), reached.clone()));
+        }
+        reached
     }
 
     /// How many things were decided.
     pub(crate) fn decided(&self) -> usize {
-        self.places.get()
+        self.decided.get()
     }
 
     /// The choices of a state, by their places among all.
@@ -130,11 +190,13 @@ impl<'a> Paths<'a> {
             return reached;
         }
         let reached = match self.decide(&from.case, &step, at, windows) {
-            Ok(event) => Ok(self.place(Some(&from.case), &event)),
+            Ok(event) => Ok(self.moved(Some(&from.case), &event)),
             Err(refusal) => Err(Rc::new(refusal)),
         };
-        if self.places.get() < MOST {
-            from.onward.borrow_mut().push((step, reached.clone()));
+        let mut onward = from.onward.borrow_mut();
+        if self.remembered.get() < MOST && onward.len() < MOST_OF_ONE {
+            self.remembered.set(self.remembered.get() + 1);
+            onward.push((step, reached.clone()));
         }
         reached
     }
@@ -146,13 +208,13 @@ impl<'a> Paths<'a> {
         at: Timestamp,
         windows: &BTreeMap<String, Timestamp>,
     ) -> Result<CaseEvent, Refusal> {
-        let situation = Situation { at, windows, children: &[] };
-        let choice = match step {
-            Step::System(action, _) => {
+        let situation = Situation { at, windows, children: &step.children };
+        let choice = match &step.deed {
+            Deed::System(action) => {
                 let command = Command { action: action.clone(), ..Command::default() };
                 return decide(self.package, case, &command, &Actor::system(), situation);
             }
-            Step::Choice(number, _) => self.choices[*number],
+            Deed::Choice(number) => self.choices[*number],
         };
         let command = Command {
             action: choice.does.clone().unwrap_or_default(),
@@ -174,22 +236,47 @@ impl<'a> Paths<'a> {
         Err(refusal.unwrap_or(Refusal::Reason))
     }
 
-    fn place(&self, before: Option<&Case>, event: &CaseEvent) -> Rc<Place> {
+    fn moved(&self, before: Option<&Case>, event: &CaseEvent) -> Rc<Move> {
+        self.decided.set(self.decided.get() + 1);
         let case = evolve(before.cloned(), event);
         let deeds = self.deeds(&case, event);
-        self.places.set(self.places.get() + 1);
-        Rc::new(Place { case, deeds, onward: RefCell::new(Vec::new()) })
+        Rc::new(Move { to: self.place(case), deeds })
+    }
+
+    /// The place of a case. Of its history only matters who may not do something else any more.
+    fn place(&self, mut case: Case) -> Rc<Place> {
+        case.version = 0;
+        case.history.retain(|done| self.separate.contains(done.action.as_str()));
+        case.history.iter_mut().for_each(|done| done.at = Timestamp::UNIX_EPOCH);
+        case.history.sort_by(|one, other| (&one.action, &one.actor).cmp(&(&other.action, &other.actor)));
+        case.history.dedup();
+        let key = self.hasher.hash_one((&case.state, &case.facts, &case.counts, &case.clocks, &case.asked));
+        let mut places = self.places.borrow_mut();
+        let alike = places.entry(key).or_default();
+        if let Some(known) = alike.iter().find(|known| known.case == case) {
+            return Rc::clone(known);
+        }
+        let place = Rc::new(Place { case, onward: RefCell::new(Vec::new()) });
+        if self.remembered.get() < MOST {
+            alike.push(Rc::clone(&place));
+        }
+        place
     }
 
     fn deeds(&self, case: &Case, event: &CaseEvent) -> Deeds {
         let mut deeds = Deeds::default();
         for effect in &event.effects {
             match effect {
-                Effect::Clock(effect) => deeds.clocks.push(Arc::new(effect.clone())),
+                Effect::Clock(effect) => deeds.clocks.push(Asked::of(self.package, case, effect)),
                 Effect::Route => deeds.queue = Some(self.routed(case)),
                 Effect::CloseTask => deeds.queue = Some(String::new()),
                 Effect::Notify { template, .. } => deeds.messages.push(template.clone()),
-                Effect::Child { package, .. } => deeds.children.push(package.clone()),
+                Effect::Child { package, link, form, lodged_by, .. } => deeds.children.push(Wanted {
+                    package: package.clone(),
+                    link: link.clone(),
+                    form: form.clone(),
+                    by: lodged_by.clone().unwrap_or_else(|| event.actor.clone()),
+                }),
                 // Whoever works in the queue goes on, agreements are for the clocks of other cases, and what begins by itself is
                 // another case, which is not played.
                 Effect::AssignActor | Effect::Agree(_) | Effect::EndAgreement | Effect::Schedule(_) => {}

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use crate::{Error, Problem, Span};
+use crate::{Descendants, Error, Problem, Span};
 
 /// What is played against a package.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,6 +46,21 @@ pub struct Plan {
     pub categories: BTreeMap<String, String>,
     /// How cases begin.
     pub openings: Vec<Spanned<Opening>>,
+    /// What happens to a case in each state: one of these.
+    pub states: BTreeMap<String, Vec<Spanned<Choice>>>,
+    /// What happens to children, and to children's children, by package. Nobody does anything with those that are not named,
+    /// unless they are of the package that is played.
+    #[serde(default)]
+    pub children: BTreeMap<String, ChildPlan>,
+}
+
+/// What is played with the children of a package.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildPlan {
+    /// How many people work in the queues that nothing else comes to.
+    #[serde(default)]
+    pub staff: BTreeMap<String, Staff>,
     /// What happens to a case in each state: one of these.
     pub states: BTreeMap<String, Vec<Spanned<Choice>>>,
 }
@@ -152,11 +167,11 @@ fn one() -> f64 {
 }
 
 impl Plan {
-    /// Reads the text of a plan and compares it with the package that it is for.
+    /// Reads the text of a plan and compares it with the package that it is for, and with those of its children.
     ///
     /// # Errors
     /// `Plan` with everything that is wrong, with its place.
-    pub fn read(text: &str, package: &Package) -> Result<Self, Error> {
+    pub fn read(text: &str, package: &Package, descendants: &Descendants) -> Result<Self, Error> {
         let options = serde_saphyr::options! { strict_booleans: true };
         let plan: Self = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let place = error.location();
@@ -166,7 +181,8 @@ impl Plan {
         let mut problems = Vec::new();
         plan.numbers(&mut problems);
         plan.openings(package, &mut problems);
-        plan.choices(package, &mut problems);
+        choices(package, "", &plan.states, &mut problems);
+        plan.children(descendants, &mut problems);
         if problems.is_empty() { Ok(plan) } else { Err(Error::Plan(problems)) }
     }
 
@@ -191,7 +207,7 @@ impl Plan {
         };
         plain(self.cases > self.warm_up, "`cases` is above `warm_up`: those are not counted");
         plain(self.replications > 1, "`replications` is above 1: one alone says nothing about chance");
-        for (queue, staff) in &self.staff {
+        for (queue, staff) in self.everybody() {
             plain(staff.people() > 0, &format!("`staff/{queue}`: somebody must work there"));
         }
         plain(!self.openings.is_empty(), "`openings` says how cases begin");
@@ -213,22 +229,47 @@ impl Plan {
         }
     }
 
-    fn choices(&self, package: &Package, problems: &mut Vec<Problem>) {
-        for (state, choices) in &self.states {
-            if !package.definition().states.contains_key(state) {
-                let message = format!("`states/{state}`: the package has no such state");
-                problems.push(Problem { line: None, column: None, message });
-                continue;
+    fn children(&self, descendants: &Descendants, problems: &mut Vec<Problem>) {
+        let mut staffed: BTreeSet<&String> = self.staff.keys().collect();
+        for (name, child) in &self.children {
+            let mut wrong = |message| problems.push(Problem { line: None, column: None, message });
+            for queue in child.staff.keys().filter(|queue| !staffed.insert(queue)) {
+                wrong(format!(
+                    "`children/{name}/staff/{queue}`: who works there is said twice: say it once, under `staff`"
+                ));
             }
-            for Spanned { value: choice, referenced: place, .. } in choices {
-                choice.check(package, state, &mut |message| {
-                    problems.push(Problem {
-                        line: Some(place.line()),
-                        column: Some(place.column()),
-                        message,
-                    });
-                });
+            match descendants.get(name) {
+                Some(package) => choices(package, &format!("children/{name}/"), &child.states, problems),
+                None => {
+                    wrong(format!("`children/{name}`: no case that is played opens a child of this package"))
+                }
             }
+        }
+    }
+
+    /// The people of every queue, those of queues that only children come to included.
+    pub fn everybody(&self) -> impl Iterator<Item = (&String, &Staff)> {
+        self.staff.iter().chain(self.children.values().flat_map(|child| &child.staff))
+    }
+}
+
+/// What is wrong with the choices for the states of a package.
+fn choices(
+    package: &Package,
+    within: &str,
+    states: &BTreeMap<String, Vec<Spanned<Choice>>>,
+    problems: &mut Vec<Problem>,
+) {
+    for (state, choices) in states {
+        if !package.definition().states.contains_key(state) {
+            let message = format!("`{within}states/{state}`: the package has no such state");
+            problems.push(Problem { line: None, column: None, message });
+            continue;
+        }
+        for Spanned { value: choice, referenced: place, .. } in choices {
+            choice.check(package, state, &mut |message| {
+                problems.push(Problem { line: Some(place.line()), column: Some(place.column()), message });
+            });
         }
     }
 }

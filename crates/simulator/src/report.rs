@@ -6,8 +6,8 @@ use masar_domain::BiText;
 use masar_workflow::Package;
 use serde::Serialize;
 
-use crate::Sample;
-use crate::tally::Stage;
+use crate::tally::{Stage, Tally};
+use crate::{Descendants, Sample};
 
 /// Student's t for 95% by degrees of freedom from 1; beyond, the normal distribution is near enough.
 const STUDENT: [f64; 30] = [
@@ -30,12 +30,28 @@ pub struct Estimate {
 /// What was predicted.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
+    /// How the cases that arrived fare.
+    #[serde(flatten)]
+    pub own: PackageReport,
+    /// Replications.
+    pub replications: usize,
+    /// The queues.
+    pub desks: Vec<DeskReport>,
+    /// How children fare, and children's children, by the names of their packages; those of which none was opened left out.
+    pub children: Vec<ChildReport>,
+    /// Why children were not opened.
+    pub unopened: Vec<UnopenedReport>,
+    /// Everything that happened in all replications.
+    pub steps: u64,
+}
+
+/// How cases of a package fare.
+#[derive(Debug, Clone, Serialize)]
+pub struct PackageReport {
     /// Name of the package.
     pub package: String,
     /// Its version.
     pub version: String,
-    /// Replications.
-    pub replications: usize,
     /// Cases that were counted, in all replications.
     pub cases: usize,
     /// Of a hundred cases those that were over in the end.
@@ -50,16 +66,31 @@ pub struct Report {
     pub clocks: Vec<ClockReport>,
     /// The states, the one in which most time goes first.
     pub stages: Vec<StageReport>,
-    /// The queues.
-    pub desks: Vec<DeskReport>,
     /// Why cases went no further.
     pub stuck: Vec<StuckReport>,
     /// What the plan has and the package did not allow: something else was chosen.
     pub refused: Vec<StuckReport>,
-    /// Children that were asked for, by package, in a hundred cases. They are not played.
-    pub children: BTreeMap<String, Estimate>,
-    /// Everything that happened in all replications.
-    pub steps: u64,
+}
+
+/// How children of a package fare.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChildReport {
+    /// How many were opened for a hundred cases that arrived.
+    pub in_a_hundred: Estimate,
+    /// How they fare, by the replications in which some were opened.
+    #[serde(flatten)]
+    pub fared: PackageReport,
+}
+
+/// Why children were not opened although they were asked for.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnopenedReport {
+    /// The package of the children.
+    pub package: String,
+    /// Why.
+    pub reason: String,
+    /// How many for a hundred cases that arrived.
+    pub in_a_hundred: Estimate,
 }
 
 /// How often a promise is broken.
@@ -146,15 +177,48 @@ impl Estimate {
 }
 
 impl Report {
-    /// Adds up the replications.
+    /// Adds up the replications of a simulation of these packages.
     #[must_use]
-    pub fn of(package: &Package, samples: &[Sample]) -> Self {
-        let all = |figure: fn(&Sample) -> f64| Estimate::of(samples.iter().map(figure));
+    pub fn of(package: &Package, descendants: &Descendants, samples: &[Sample]) -> Self {
+        let children = descendants.values().enumerate().filter_map(|(place, child)| {
+            let tallies = tallies(samples, place + 1);
+            // A replication in which none was opened says nothing about how they fare.
+            let seen: Vec<&Tally> = tallies.iter().copied().filter(|tally| tally.cases > 0).collect();
+            let fared = PackageReport::of(child, &seen);
+            let opened = samples
+                .iter()
+                .zip(&tallies)
+                .map(|(sample, tally)| percent(tally.cases as f64, arrived(sample)));
+            (fared.cases > 0).then(|| ChildReport { in_a_hundred: Estimate::of(opened), fared })
+        });
+        Self {
+            own: PackageReport::of(package, &tallies(samples, 0)),
+            replications: samples.len(),
+            desks: desks(samples),
+            children: children.collect(),
+            unopened: unopened(samples),
+            steps: samples.iter().map(|sample| sample.steps).sum(),
+        }
+    }
+}
+
+/// What was seen of the cases of one package, in each replication.
+fn tallies(samples: &[Sample], kind: usize) -> Vec<&Tally> {
+    samples.iter().filter_map(|sample| sample.tallies.get(kind)).collect()
+}
+
+/// How many cases arrived and were counted.
+fn arrived(sample: &Sample) -> f64 {
+    sample.tallies.first().map_or(0, |tally| tally.cases) as f64
+}
+
+impl PackageReport {
+    fn of(package: &Package, samples: &[&Tally]) -> Self {
+        let all = |figure: fn(&Tally) -> f64| Estimate::of(samples.iter().map(|tally| figure(tally)));
         let definition = package.definition();
         Self {
             package: definition.package.clone(),
             version: definition.version.clone(),
-            replications: samples.len(),
             cases: samples.iter().map(|sample| sample.cases).sum(),
             closed_percent: all(|sample| percent(sample.closed as f64, sample.cases as f64)),
             hours: all(|sample| sample.hours.iter().sum::<f64>() / (sample.hours.len().max(1)) as f64),
@@ -162,7 +226,6 @@ impl Report {
             most_hours: all(|sample| rank(&sample.hours, 90)),
             clocks: clocks(package, samples),
             stages: stages(package, samples),
-            desks: desks(samples),
             stuck: counted(
                 samples,
                 |sample| &sample.stuck,
@@ -173,22 +236,20 @@ impl Report {
                 |sample| &sample.refused,
                 |(state, action, reason)| (state.clone(), Some(action.clone()), reason.clone()),
             ),
-            children: children(samples),
-            steps: samples.iter().map(|sample| sample.steps).sum(),
         }
     }
 }
 
-fn clocks(package: &Package, samples: &[Sample]) -> Vec<ClockReport> {
+fn clocks(package: &Package, samples: &[&Tally]) -> Vec<ClockReport> {
     let codes: BTreeSet<&String> = samples.iter().flat_map(|sample| sample.clocks.keys()).collect();
     let clock = |code: &String| {
-        let kept = |sample: &Sample| sample.clocks.get(code).copied().unwrap_or_default();
-        let share = |sample: &Sample| percent(kept(sample).broken as f64, kept(sample).ended as f64);
+        let kept = |sample: &Tally| sample.clocks.get(code).copied().unwrap_or_default();
+        let share = |sample: &Tally| percent(kept(sample).broken as f64, kept(sample).ended as f64);
         ClockReport {
             clock: code.clone(),
             label: package.definition().clocks.get(code).map(|rule| rule.label.clone()).unwrap_or_default(),
             runs: Estimate::of(samples.iter().map(|one| percent(kept(one).ended as f64, one.cases as f64))),
-            broken_percent: Estimate::of(samples.iter().map(share)),
+            broken_percent: Estimate::of(samples.iter().copied().map(share)),
         }
     };
     let mut clocks: Vec<ClockReport> = codes.into_iter().map(clock).collect();
@@ -196,11 +257,11 @@ fn clocks(package: &Package, samples: &[Sample]) -> Vec<ClockReport> {
     clocks
 }
 
-fn stages(package: &Package, samples: &[Sample]) -> Vec<StageReport> {
+fn stages(package: &Package, samples: &[&Tally]) -> Vec<StageReport> {
     let codes: BTreeSet<&String> = samples.iter().flat_map(|sample| sample.stages.keys()).collect();
-    let whole = |sample: &Sample| sample.stages.values().map(Stage::total).sum::<f64>();
+    let whole = |sample: &Tally| sample.stages.values().map(Stage::total).sum::<f64>();
     let stage = |code: &String| {
-        let of = |sample: &Sample| sample.stages.get(code).copied().unwrap_or_default();
+        let of = |sample: &Tally| sample.stages.get(code).copied().unwrap_or_default();
         let per_case = |figure: fn(&Stage) -> f64| {
             Estimate::of(samples.iter().map(move |sample| figure(&of(sample)) / (sample.cases.max(1)) as f64))
         };
@@ -249,14 +310,14 @@ fn desks(samples: &[Sample]) -> Vec<DeskReport> {
 
 /// What was counted under a key, as how often in a hundred cases; the most frequent first.
 fn counted<K: Ord>(
-    samples: &[Sample],
-    of: impl Fn(&Sample) -> &BTreeMap<K, usize>,
+    samples: &[&Tally],
+    of: impl Fn(&Tally) -> &BTreeMap<K, usize>,
     said: impl Fn(&K) -> (String, Option<String>, String),
 ) -> Vec<StuckReport> {
     let keys: BTreeSet<&K> = samples.iter().flat_map(|sample| of(sample).keys()).collect();
     let line = |key: &K| {
         let (state, action, reason) = said(key);
-        let times = |sample: &Sample| of(sample).get(key).copied().unwrap_or_default() as f64;
+        let times = |sample: &Tally| of(sample).get(key).copied().unwrap_or_default() as f64;
         let in_a_hundred =
             Estimate::of(samples.iter().map(|sample| percent(times(sample), sample.cases as f64)));
         StuckReport { state, action, reason, in_a_hundred }
@@ -266,14 +327,15 @@ fn counted<K: Ord>(
     lines
 }
 
-fn children(samples: &[Sample]) -> BTreeMap<String, Estimate> {
-    let packages: BTreeSet<&String> = samples.iter().flat_map(|sample| sample.children.keys()).collect();
-    let asked = |package: &String| {
-        let times = |sample: &Sample| sample.children.get(package).copied().unwrap_or_default() as f64;
-        let asked = Estimate::of(samples.iter().map(|sample| percent(times(sample), sample.cases as f64)));
-        (package.clone(), asked)
+fn unopened(samples: &[Sample]) -> Vec<UnopenedReport> {
+    let keys: BTreeSet<&(String, String)> =
+        samples.iter().flat_map(|sample| sample.unopened.keys()).collect();
+    let line = |key: &(String, String)| {
+        let times = |sample: &Sample| sample.unopened.get(key).copied().unwrap_or_default() as f64;
+        let in_a_hundred = Estimate::of(samples.iter().map(|one| percent(times(one), arrived(one))));
+        UnopenedReport { package: key.0.clone(), reason: key.1.clone(), in_a_hundred }
     };
-    packages.into_iter().map(asked).collect()
+    keys.into_iter().map(line).collect()
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {

@@ -1,23 +1,26 @@
 //! One replication: cases arrive, wait, are worked on and move, in the order of time.
 
+mod children;
 mod walk;
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::rc::Rc;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use masar_domain::StateCategory;
-use masar_workflow::{ClockKind, ClockOperation, Package};
+use masar_workflow::{Child, Package};
 use masar_worktime::Calendar;
 
-use crate::clocks::{Clocks, Ended};
+use self::children::{Birth, Parent};
+use crate::clocks::Clocks;
 use crate::desk::{Desk, Ticket};
-use crate::paths::{Paths, Place, Step, over};
+use crate::family::{Family, Kind};
+use crate::paths::{Deed, Deeds, Move, Place, Step, over};
 use crate::span::exponential;
-use crate::tally::Stage;
-use crate::{Choice, Error, Plan, Sample, Staff};
+use crate::tally::Tally;
+use crate::{Choice, Descendants, Error, Plan, Sample, Staff};
 
 /// Turns that a case takes at most: one that takes more goes round.
 const TURNS: u32 = 2_000;
@@ -27,7 +30,9 @@ const TURNS: u32 = 2_000;
 pub struct Simulation<'a> {
     /// The package.
     pub package: &'a Package,
-    /// The plan, read for this package.
+    /// The packages of its children and of theirs: see [`crate::descendants`].
+    pub descendants: &'a Descendants,
+    /// The plan, read for these packages.
     pub plan: &'a Plan,
     /// The calendar that the plan names.
     pub calendar: &'a Calendar,
@@ -46,8 +51,8 @@ pub fn replicate(
     numbers: impl IntoIterator<Item = usize>,
 ) -> Result<Vec<Sample>, Error> {
     let begin = simulation.begin()?;
-    let paths = Paths::new(simulation.package, simulation.plan, begin);
-    let one = |number: usize| World::new(simulation, &paths, number, begin)?.play();
+    let family = Family::new(&simulation, begin);
+    let one = |number: usize| World::new(simulation, &family, number, begin)?.play();
     numbers.into_iter().map(one).collect()
 }
 
@@ -73,6 +78,12 @@ enum Happening {
     Opening(usize),
     /// A time of the case is over, unless it has changed since.
     Due(usize, Timestamp),
+    /// The child that was asked for first is opened.
+    Birth,
+    /// A case hears that a child of it has changed.
+    Heard(usize),
+    /// A child of a case goes no further.
+    Gone(usize),
 }
 
 /// What happens when; of what happens at once, what was planned first.
@@ -113,6 +124,17 @@ enum Waits {
 
 /// A case that is under way.
 struct Life {
+    /// The number of its package in the family.
+    kind: usize,
+    parent: Option<Parent>,
+    /// The case from which it descends and that arrived: itself, or one above.
+    root: usize,
+    /// What it knows of its children, where that matters.
+    children: Rc<Vec<Child>>,
+    /// Its children that are under way or not opened yet.
+    under_way: usize,
+    /// True when a choice was not allowed while children were under way: it may be, once they have changed.
+    barred: bool,
     place: Rc<Place>,
     clocks: Clocks,
     queue: String,
@@ -128,13 +150,17 @@ struct Life {
 
 struct World<'a> {
     simulation: Simulation<'a>,
-    paths: &'a Paths<'a>,
+    family: &'a Family<'a>,
     rng: Rng,
     now: Timestamp,
     ahead: BinaryHeap<Planned>,
     order: u64,
     arrived: usize,
     cases: Vec<Option<Box<Life>>>,
+    /// How many descend from each of them.
+    offspring: Vec<usize>,
+    /// Children that are asked for, in the order in which they are opened.
+    births: VecDeque<Birth>,
     desks: Vec<Desk<'a>>,
     names: BTreeMap<&'a str, usize>,
     /// Mean seconds between arrivals.
@@ -145,7 +171,7 @@ struct World<'a> {
 impl<'a> World<'a> {
     fn new(
         simulation: Simulation<'a>,
-        paths: &'a Paths<'a>,
+        family: &'a Family<'a>,
         number: usize,
         begin: Timestamp,
     ) -> Result<Self, Error> {
@@ -156,23 +182,26 @@ impl<'a> World<'a> {
                 simulation.calendars.get(calendar).unwrap_or(simulation.calendar)
             }
         };
-        let desks = plan.staff.values().map(|staff| Desk::new(hours(staff), staff.people(), begin)).collect();
-        let names = plan.staff.keys().enumerate().map(|(desk, name)| (name.as_str(), desk)).collect();
+        let desk = |(_, staff): (&String, &'a Staff)| Desk::new(hours(staff), staff.people(), begin);
+        let desks = plan.everybody().map(desk).collect();
+        let names = plan.everybody().enumerate().map(|(desk, (name, _))| (name.as_str(), desk)).collect();
         // Two seeds never give the same chances, however near they are.
         let seed = plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number as u64);
         Ok(Self {
             gap: gap(plan, simulation.calendar, begin)?,
             simulation,
-            paths,
+            family,
             rng: Rng::with_seed(seed),
             now: begin,
             ahead: BinaryHeap::new(),
             order: 0,
             arrived: 0,
             cases: Vec::with_capacity(plan.cases),
+            offspring: Vec::with_capacity(plan.cases),
+            births: VecDeque::new(),
             desks,
             names,
-            sample: Sample::default(),
+            sample: Sample { tallies: vec![Tally::default(); family.len()], ..Sample::default() },
         })
     }
 
@@ -191,6 +220,9 @@ impl<'a> World<'a> {
                     self.work(desk)
                 }
                 Happening::Due(case, at) => self.due(case, at),
+                Happening::Birth => self.birth(),
+                Happening::Heard(case) => self.heard(case),
+                Happening::Gone(case) => self.gone(case),
             };
             match played {
                 // What lies beyond the calendar is not guessed: the case stays where it is.
@@ -225,11 +257,12 @@ impl<'a> World<'a> {
     }
 
     fn arrive(&mut self) -> Result<(), Error> {
-        let (case, plan) = (self.arrived, self.simulation.plan);
-        self.arrived += 1;
-        if case == plan.warm_up {
+        let plan = self.simulation.plan;
+        let counted = self.arrived >= plan.warm_up;
+        if self.arrived == plan.warm_up {
             self.desks.iter_mut().for_each(|desk| desk.forget(self.now));
         }
+        self.arrived += 1;
         if self.arrived < self.most() {
             let next = self.arrival()?;
             self.plan_at(next, Happening::Arrival);
@@ -240,30 +273,53 @@ impl<'a> World<'a> {
         }
         let shares = plan.openings.iter().map(|opening| opening.value.share);
         let opening = chosen(&mut self.rng, shares);
-        let counted = case >= plan.warm_up;
-        self.sample.cases += usize::from(counted);
-        match self.paths.beginning(opening) {
-            Ok(place) => {
-                self.cases.push(Some(Box::new(Life {
-                    place: Rc::clone(place),
-                    clocks: Clocks::default(),
-                    queue: String::new(),
-                    arrived: self.now,
-                    turn: 0,
-                    choice: None,
-                    waits: Waits::Outside,
-                    since: self.now,
-                    closed_at: None,
-                    counted,
-                })));
-                self.entered(case, true)
-            }
+        match self.family.beginning(opening) {
+            Ok(opened) => self.begin_life(opened, 0, None, counted),
             Err(refusal) => {
-                self.cases.push(None);
-                self.stuck("", format!("it cannot be opened: {refusal}"), counted);
+                if counted {
+                    self.sample.tallies[0].cases += 1;
+                    self.sample.tallies[0].stuck("", &format!("it cannot be opened: {refusal}"));
+                }
                 Ok(())
             }
         }
+    }
+
+    /// A case begins.
+    fn begin_life(
+        &mut self,
+        opened: &Move,
+        kind: usize,
+        parent: Option<Parent>,
+        counted: bool,
+    ) -> Result<(), Error> {
+        let case = self.cases.len();
+        self.sample.tallies[kind].cases += usize::from(counted);
+        self.offspring.push(0);
+        self.cases.push(Some(Box::new(Life {
+            kind,
+            root: parent.as_ref().map_or(case, |parent| parent.root),
+            parent,
+            children: Rc::default(),
+            under_way: 0,
+            barred: false,
+            place: Rc::clone(&opened.to),
+            clocks: Clocks::default(),
+            queue: String::new(),
+            arrived: self.now,
+            turn: 0,
+            choice: None,
+            waits: Waits::Outside,
+            since: self.now,
+            closed_at: None,
+            counted,
+        })));
+        self.entered(case, &opened.deeds, true)
+    }
+
+    /// The package of a case, and where its cases go.
+    fn kind(&self, life: &Life) -> &'a Kind<'a> {
+        self.family.kind(life.kind)
     }
 
     fn look(&mut self) -> Result<(), Error> {
@@ -275,12 +331,6 @@ impl<'a> World<'a> {
             ((*name).to_owned(), (self.desks[*desk].figures, self.desks[*desk].people()))
         };
         self.sample.desks = self.names.iter().map(figures).collect();
-    }
-
-    fn stuck(&mut self, state: &str, reason: String, counted: bool) {
-        if counted {
-            *self.sample.stuck.entry((state.to_owned(), reason)).or_default() += 1;
-        }
     }
 
     /// Somebody of a desk takes up what waits, while it is open and anybody is free.
@@ -299,7 +349,7 @@ impl<'a> World<'a> {
             else {
                 continue;
             };
-            let choice = life.choice.map(|number| self.paths.choice(number));
+            let choice = life.choice.map(|number| self.kind(life).paths.choice(number));
             let seconds =
                 choice.and_then(|choice| choice.takes.as_ref()).map(|takes| takes.draw(&mut self.rng));
             self.desks[desk].look(self.now)?;
@@ -321,19 +371,34 @@ impl<'a> World<'a> {
 
     fn end(mut self) -> Result<Sample, Error> {
         for case in 0..self.cases.len() {
-            let Some(mut life) = self.cases[case].take() else { continue };
-            let ended = life.clocks.close(self.now, self.simulation.calendar).unwrap_or_default();
-            if life.counted {
-                count(&mut self.sample, ended);
-                if life.closed_at.is_none() {
-                    let reason = "it was still under way when the calendar ended";
-                    self.stuck(&life.place.case.state, reason.to_owned(), true);
-                }
+            if let Some(life) = self.cases[case].take() {
+                let reason = "it was still under way when the calendar ended";
+                self.finish(*life, Some(reason.to_owned()));
             }
         }
-        self.sample.decided = self.paths.decided();
-        self.sample.hours.sort_by(f64::total_cmp);
+        self.sample.decided = self.family.decided();
+        for tally in &mut self.sample.tallies {
+            tally.hours.sort_by(f64::total_cmp);
+        }
         Ok(self.sample)
+    }
+
+    /// Counts a case that is over, or that goes no further for this reason.
+    fn finish(&mut self, mut life: Life, stuck: Option<String>) {
+        let ended = life.clocks.close(self.now, self.simulation.calendar).unwrap_or_default();
+        if !life.counted {
+            return;
+        }
+        let tally = &mut self.sample.tallies[life.kind];
+        tally.count(ended);
+        match (life.closed_at, stuck) {
+            (Some(closed_at), _) => {
+                tally.closed += 1;
+                tally.hours.push(closed_at.duration_since(life.arrived).as_secs_f64() / 3_600.0);
+            }
+            (None, Some(reason)) => tally.stuck(&life.place.case.state, &reason),
+            (None, None) => {}
+        }
     }
 }
 
@@ -369,15 +434,4 @@ fn chosen(rng: &mut Rng, shares: impl Iterator<Item = f64> + Clone) -> usize {
         left -= share;
     }
     last
-}
-
-/// Counts runs that have ended; a window promises nothing, and what no longer matters was neither kept nor broken.
-fn count(sample: &mut Sample, ended: Vec<Ended>) {
-    for Ended { start, broken_at } in ended {
-        if !matches!(start.operation, ClockOperation::Start { kind: ClockKind::Window, .. }) {
-            let kept = sample.clocks.entry(start.clock.clone()).or_default();
-            kept.ended += 1;
-            kept.broken += usize::from(broken_at.is_some());
-        }
-    }
 }

@@ -1,22 +1,29 @@
 //! Agreements: what two parties promise each other goes before the targets of packages, from the moment at which a case puts
 //! it into force until it ends it (SVC-05).
 
+mod binding;
+
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use masar_domain::Importance;
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::binding::{Bounds, Promise, binding};
 use crate::decide::case_facts;
 use crate::definition::Between;
 use crate::expression::{AGREEMENT, Reader, Scope, Spot};
 use crate::said::Said;
+#[cfg(test)]
+use crate::tests::words::{Date as DateText, Duration, ImportanceOrAll};
 use crate::{Case, CaseEvent, ClockKind, ClockRule, Effect, Package, Refusal, Task, Violation, evolve};
 
 /// What a case puts into force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Agreement {
     /// Of which clocks it speaks: between entities (`sla`), between departments (`ola`) or with a provider (`underpinning`).
@@ -35,9 +42,11 @@ pub struct Agreement {
     pub calendar: Option<String>,
     /// The first day on which clocks may start under it; that of the event without one.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<DateText>"))]
     pub from: Option<Date>,
     /// The last such day.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<DateText>"))]
     pub until: Option<Date>,
     /// What becomes of clocks that are open when it comes into force.
     #[serde(default)]
@@ -46,6 +55,7 @@ pub struct Agreement {
 
 /// Of which clocks an agreement speaks (T14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AgreementKind {
     /// Between entities.
@@ -58,18 +68,22 @@ pub enum AgreementKind {
 
 /// What an agreement promises for a clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AgreedTarget {
     /// Code of the clock.
     pub clock: String,
     /// A degree of importance, or `all` for those that are not named.
+    #[cfg_attr(test, schemars(with = "ImportanceOrAll"))]
     pub importance: String,
     /// How long it may take.
+    #[cfg_attr(test, schemars(with = "Duration"))]
     pub target: Target,
 }
 
 /// What becomes of clocks that are open when an agreement comes into force.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OpenClocks {
     /// They count on to what was promised.
@@ -96,6 +110,37 @@ impl AgreementKind {
             Self::Sla => ClockKind::Sla,
             Self::Ola => ClockKind::Ola,
             Self::Underpinning => ClockKind::Uc,
+        }
+    }
+}
+
+impl Agreement {
+    /// Whom it binds, to what and when, if it is in force between these times.
+    #[must_use]
+    pub fn bounds(&self, since: Timestamp, ended_at: Option<Timestamp>) -> Bounds<'_> {
+        let Self { provider, consumer, subjects, from, until, .. } = self;
+        let (kind, from, until) = (self.kind.of_clocks().word(), *from, *until);
+        Bounds { kind, provider, consumer, subjects, from, until, since, ended_at }
+    }
+
+    /// What it promises for a clock.
+    #[must_use]
+    pub fn target(&self, clock: &str, importance: Importance) -> Option<Target> {
+        let of_clock = |word: &str| {
+            self.targets.iter().find(|agreed| agreed.clock == clock && agreed.importance == word)
+        };
+        of_clock(importance.as_str()).or_else(|| of_clock("all")).map(|agreed| agreed.target)
+    }
+
+    /// What is wrong with what it promises, if anything is.
+    pub(crate) fn wrong(&self) -> Option<String> {
+        let odd = |target: &&AgreedTarget| {
+            target.importance != "all" && target.importance.parse::<Importance>().is_err()
+        };
+        match self.targets.iter().find(odd) {
+            Some(odd) => Some(format!("`{}` is no importance: use high, medium, low or all", odd.importance)),
+            None if self.targets.is_empty() => Some("it promises nothing: name a target".to_owned()),
+            None => None,
         }
     }
 }
@@ -142,15 +187,8 @@ impl Agreeing {
         let parts = Value::Object(self.0.iter().filter_map(said).collect::<Map<_, _>>());
         let agreement: Result<Agreement, _> = serde_json::from_value(parts);
         let agreement = agreement.map_err(|error| violation(&error.to_string()))?;
-        let odd = |target: &&AgreedTarget| {
-            target.importance != "all" && target.importance.parse::<Importance>().is_err()
-        };
-        match agreement.targets.iter().find(odd) {
-            Some(odd) => Err(violation(&format!(
-                "`{}` is no importance: use high, medium, low or all",
-                odd.importance
-            ))),
-            None if agreement.targets.is_empty() => Err(violation("it promises nothing: name a target")),
+        match agreement.wrong() {
+            Some(problem) => Err(violation(&problem)),
             None => Ok(agreement),
         }
     }

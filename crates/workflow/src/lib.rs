@@ -42,7 +42,7 @@ mod target;
 mod tests;
 mod written;
 
-pub use agreement::{AgreedTarget, Agreement, AgreementKind, OpenClocks, Parties};
+pub use agreement::{AgreedTarget, Agreement, AgreementKind, Bounds, OpenClocks, Parties, Promise, binding};
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
 pub use catalog::{Catalog, Version, shipped, shipped_files, shipped_simulation};
 pub use children::Child;

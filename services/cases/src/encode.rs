@@ -11,8 +11,8 @@ use masar_proto::events::v1::{
 use masar_proto::{json, time};
 use masar_store::time::from_db;
 use masar_workflow::{
-    AgreedTarget, Agreement, Case, CaseEvent, Child, ClockKind, ClockOperation, Effect as Asked, Missed,
-    OpenClocks, Package, Parties, ScheduleOperation, Shown, Standing, Tally,
+    AgreedTarget, Agreement, Case, CaseEvent, Child, ClockOperation, Effect as Asked, Missed, OpenClocks,
+    Package, Parties, ScheduleOperation, Shown, Standing, Tally,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -235,7 +235,7 @@ fn agreed(agreement: &Agreement) -> events::AgreementEffect {
     let day = |date: Option<jiff::civil::Date>| date.map(|date| date.to_string()).unwrap_or_default();
     events::AgreementEffect {
         ended: false,
-        kind: kind(agreement.kind.of_clocks()),
+        kind: agreement.kind.of_clocks().word().to_owned(),
         provider: agreement.provider.clone(),
         consumer: agreement.consumer.clone(),
         subjects: agreement.subjects.iter().cloned().collect(),
@@ -245,12 +245,6 @@ fn agreed(agreement: &Agreement) -> events::AgreementEffect {
         until: day(agreement.until),
         retarget: agreement.open_clocks == OpenClocks::Retarget,
     }
-}
-
-/// The word for whose promise a clock is.
-fn kind(of_clock: ClockKind) -> String {
-    let word = serde_json::to_value(of_clock).ok();
-    word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn schedule(effect: &masar_workflow::ScheduleEffect) -> events::ScheduleEffect {
@@ -281,7 +275,7 @@ fn clock(effect: &masar_workflow::ClockEffect) -> ClockEffect {
     let operation = match &effect.operation {
         ClockOperation::Start { kind: whose, target, not_after, marks, policy, on_breach, messages } => {
             message.not_after = not_after.map(|date| date.to_string()).unwrap_or_default();
-            message.kind = kind(*whose);
+            message.kind = whose.word().to_owned();
             message.target = target.to_string();
             message.marks = marks.iter().map(ToString::to_string).collect();
             message.policy.clone_from(policy);

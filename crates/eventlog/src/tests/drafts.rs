@@ -1,6 +1,6 @@
 //! Whatever a log tells, its draft is sound and allows it; a package that allows less refuses with reasons.
 
-use masar_simulator::Plan;
+use masar_simulator::{Descendants, Plan};
 use masar_workflow::{Package, Source, trial};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ fn replayed(draft: &Draft, log: &Log) -> Replay {
     let trial = trial(&package, &draft.scenarios, &|_| None);
     let told = || format!("{:?}\n{}\n{}", trial.files, draft.scenarios["log.yaml"], draft.workflow);
     assert!(trial.holds(), "{}", told());
-    let plan = Plan::read(&draft.simulation, &package);
+    let plan = Plan::read(&draft.simulation, &package, &Descendants::new());
     assert!(plan.is_ok(), "{:?}\n{}", plan.err(), draft.simulation);
     replay(&package, log)
 }

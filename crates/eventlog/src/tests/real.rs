@@ -3,7 +3,7 @@
 use std::io::{Write, stderr};
 use std::path::PathBuf;
 
-use masar_simulator::Plan;
+use masar_simulator::{Descendants, Plan};
 use masar_workflow::{Package, Source, trial};
 
 use crate::{Draft, Log, replay};
@@ -37,7 +37,7 @@ fn a_real_log_becomes_a_sound_package_that_allows_all_of_it() {
 
     let trial = trial(&package, &draft.scenarios, &|_| None);
     assert!(trial.holds(), "{:?}", trial.files);
-    let plan = Plan::read(&draft.simulation, &package);
+    let plan = Plan::read(&draft.simulation, &package, &Descendants::new());
     assert!(plan.is_ok(), "{:?}", plan.err());
     assert_eq!(Log::read(log.to_xes().as_bytes(), None), Ok(log), "what is written is read as it was");
 }

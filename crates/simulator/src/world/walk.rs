@@ -3,32 +3,30 @@
 use super::*;
 
 impl World<'_> {
-    /// The case has come to its place: its clocks, its queue and what is next.
-    pub(super) fn entered(&mut self, case: usize, moved: bool) -> Result<(), Error> {
+    /// The case has come to its place: its clocks, its queue, its children, and what is next.
+    pub(super) fn entered(&mut self, case: usize, deeds: &Deeds, moved: bool) -> Result<(), Error> {
         let calendar = self.simulation.calendar;
         let Some(life) = self.cases[case].as_deref_mut() else { return Ok(()) };
         let (place, mut ended) = (Rc::clone(&life.place), Vec::new());
-        for effect in &place.deeds.clocks {
-            let applied = life.clocks.apply(effect, self.now, calendar, &mut ended);
-            ignore_the_horizon(applied);
+        for asked in &deeds.clocks {
+            ignore_the_horizon(life.clocks.apply(asked, self.now, calendar, &mut ended));
         }
-        for template in &place.deeds.messages {
+        for template in &deeds.messages {
             ignore_the_horizon(life.clocks.told(template, self.now, calendar, &mut ended));
         }
-        if let Some(queue) = &place.deeds.queue {
+        if let Some(queue) = &deeds.queue {
             life.queue.clone_from(queue);
         }
         life.closed_at = (place.case.category == StateCategory::Closed).then_some(self.now);
-        let counted = life.counted;
-        if counted {
-            count(&mut self.sample, ended);
-            for package in &place.deeds.children {
-                *self.sample.children.entry(package.clone()).or_default() += 1;
-            }
+        if life.counted {
+            let tally = &mut self.sample.tallies[life.kind];
+            tally.count(ended);
             if moved {
-                self.sample.stages.entry(place.case.state.clone()).or_default().visits += 1;
+                tally.stage(&place.case.state, |stage| stage.visits += 1);
             }
         }
+        self.tell_above(case);
+        self.ask_for(case, &deeds.children);
         self.watch(case)?;
         self.choose(case)
     }
@@ -43,31 +41,34 @@ impl World<'_> {
     }
 
     /// Chooses what is done next: of the choices of the state those that the package allows now, by their shares.
-    fn choose(&mut self, case: usize) -> Result<(), Error> {
+    pub(super) fn choose(&mut self, case: usize) -> Result<(), Error> {
         let Some(life) = self.cases[case].as_deref_mut() else { return Ok(()) };
         life.turn += 1;
         life.choice = None;
+        life.barred = false;
         let (turn, place, counted) = (life.turn, Rc::clone(&life.place), life.counted);
         if turn > TURNS {
             let reason = format!("it goes round: {TURNS} things were done to it");
             return self.leave(case, Some(reason));
         }
-        let over = over(self.now, life.clocks.windows());
-        let mut open: Vec<(usize, &Choice)> = self.paths.choices(&place.case.state).collect();
+        let kind = self.family.kind(life.kind);
+        let mut open: Vec<(usize, &Choice)> = kind.paths.choices(&place.case.state).collect();
         while !open.is_empty() {
             let at = chosen(&mut self.rng, open.iter().map(|(_, choice)| choice.share));
             let (number, choice) = open.swap_remove(at);
             let Some(action) = &choice.does else { break };
             let Some(life) = self.cases[case].as_deref_mut() else { return Ok(()) };
-            let step = Step::Choice(number, over.clone());
-            match self.paths.follow(&place, step, self.now, life.clocks.windows()) {
+            let step = life.step(Deed::Choice(number), self.now);
+            match kind.paths.follow(&place, step, self.now, life.clocks.windows()) {
                 Ok(_) => {
                     life.choice = Some(number);
                     return self.begin(Ticket { case, turn }, choice);
                 }
+                // What children may be in the way of is no mistake of the plan.
+                Err(_) if life.under_way > 0 => life.barred = true,
                 Err(refusal) if counted => {
                     let why = (place.case.state.clone(), action.clone(), refusal.to_string());
-                    *self.sample.refused.entry(why).or_default() += 1;
+                    *self.sample.tallies[life.kind].refused.entry(why).or_default() += 1;
                 }
                 Err(_) => {}
             }
@@ -75,20 +76,25 @@ impl World<'_> {
         self.rest(case)
     }
 
-    /// Nobody does anything: a clock will, or the case is over, or it is stuck.
-    fn rest(&mut self, case: usize) -> Result<(), Error> {
+    /// Nobody does anything: a clock or a child will, or the case is over, or it is stuck.
+    pub(super) fn rest(&mut self, case: usize) -> Result<(), Error> {
         let Some(life) = self.cases[case].as_deref() else { return Ok(()) };
         let acts = matches!(life.clocks.next(self.simulation.calendar), Ok(Some(_)));
-        let closed = life.closed_at.is_some();
-        match (acts, closed) {
+        let waits = life.under_way > 0;
+        let open = self.kind(life).hears && life.open_children() > 0;
+        match (acts || waits, life.closed_at) {
             (true, _) => {
                 self.waits(case, Waits::Outside);
                 Ok(())
             }
-            (false, true) => self.leave(case, None),
-            (false, false) => {
-                let reason =
-                    "nobody moves it: the plan has no choice here that is allowed, and no clock acts";
+            (false, Some(_)) => self.leave(case, None),
+            (false, None) => {
+                let reason = match open {
+                    true => "nobody moves it: it has children that go no further",
+                    false => {
+                        "nobody moves it: the plan has no choice here that is allowed, and no clock acts"
+                    }
+                };
                 self.leave(case, Some(reason.to_owned()))
             }
         }
@@ -97,17 +103,11 @@ impl World<'_> {
     /// The case is over, or goes no further.
     fn leave(&mut self, case: usize, stuck: Option<String>) -> Result<(), Error> {
         self.waits(case, Waits::Outside);
-        let Some(mut life) = self.cases[case].take() else { return Ok(()) };
-        let ended = life.clocks.close(self.now, self.simulation.calendar).unwrap_or_default();
-        if !life.counted {
-            return Ok(());
-        }
-        count(&mut self.sample, ended);
-        if let Some(reason) = stuck {
-            self.stuck(&life.place.case.state, reason, true);
-        } else if let Some(closed_at) = life.closed_at {
-            self.sample.closed += 1;
-            self.sample.hours.push(closed_at.duration_since(life.arrived).as_secs_f64() / 3_600.0);
+        if let Some(life) = self.cases[case].take() {
+            if let Some(parent) = life.parent.as_ref().filter(|parent| parent.hears) {
+                self.plan_at(self.now, Happening::Gone(parent.case));
+            }
+            self.finish(*life, stuck);
         }
         Ok(())
     }
@@ -127,13 +127,16 @@ impl World<'_> {
 
     fn enqueue(&mut self, ticket: Ticket, choice: &Choice) -> Result<(), Error> {
         let Some(life) = self.cases[ticket.case].as_deref() else { return Ok(()) };
-        let state = || life.place.case.state.clone();
+        let whose = || (self.kind(life).package.definition().package.clone(), life.place.case.state.clone());
         let queue = choice.queue.as_deref().unwrap_or(&life.queue);
         if queue.is_empty() {
-            return Err(Error::NoQueue { state: state() });
+            let (package, state) = whose();
+            return Err(Error::NoQueue { package, state });
         }
-        let desk = self.names.get(queue).copied();
-        let desk = desk.ok_or_else(|| Error::NoStaff { queue: queue.to_owned(), state: state() })?;
+        let Some(desk) = self.names.get(queue).copied() else {
+            let ((package, state), queue) = (whose(), queue.to_owned());
+            return Err(Error::NoStaff { package, queue, state });
+        };
         let importance = life.place.case.importance();
         self.desks[desk].look(self.now)?;
         self.order += 1;
@@ -147,7 +150,8 @@ impl World<'_> {
         let Some(life) = self.cases[ticket.case].as_deref().filter(|life| life.turn == ticket.turn) else {
             return Ok(());
         };
-        match life.choice.map(|number| self.paths.choice(number)).filter(|choice| choice.takes.is_some()) {
+        let choice = life.choice.map(|number| self.kind(life).paths.choice(number));
+        match choice.filter(|choice| choice.takes.is_some()) {
             Some(choice) => self.enqueue(ticket, choice),
             None => self.take(ticket),
         }
@@ -155,13 +159,11 @@ impl World<'_> {
 
     /// What was chosen is done, unless the case has moved on meanwhile.
     pub(super) fn take(&mut self, ticket: Ticket) -> Result<(), Error> {
-        let Some(life) = self.cases[ticket.case].as_deref_mut().filter(|life| life.turn == ticket.turn)
-        else {
+        let Some(life) = self.cases[ticket.case].as_deref().filter(|life| life.turn == ticket.turn) else {
             return Ok(());
         };
         let Some(number) = life.choice else { return Ok(()) };
-        let step = Step::Choice(number, over(self.now, life.clocks.windows()));
-        self.go(ticket.case, step).map(drop)
+        self.go(ticket.case, Deed::Choice(number)).map(drop)
     }
 
     /// A time of the case is over: the system does what the package says, if the clock still runs.
@@ -172,16 +174,14 @@ impl World<'_> {
             return Ok(());
         }
         let mut ended = Vec::new();
-        let action = life.clocks.fire(self.now, calendar, &mut ended).unwrap_or_default();
+        let fired = life.clocks.fire(self.now, calendar, &mut ended).unwrap_or_default();
         if life.counted {
-            count(&mut self.sample, ended);
+            self.sample.tallies[life.kind].count(ended);
         }
-        let Some(life) = self.cases[case].as_deref() else { return Ok(()) };
-        let over = over(self.now, life.clocks.windows());
-        let moved = match action {
-            Some(action) => self.go(case, Step::System(action, over))?,
-            None => false,
-        };
+        let mut moved = false;
+        for action in fired.acts(life.closed_at.is_some()) {
+            moved |= self.go(case, Deed::System(action))?;
+        }
         if !moved {
             self.watch(case)?;
             let idle = self.cases[case].as_deref().is_some_and(|life| life.choice.is_none());
@@ -193,16 +193,17 @@ impl World<'_> {
     }
 
     /// Goes a step. False when the package does not allow it any more; then something else is chosen, if it was a choice.
-    fn go(&mut self, case: usize, step: Step) -> Result<bool, Error> {
-        let Some(life) = self.cases[case].as_deref_mut() else { return Ok(false) };
-        let chosen = matches!(step, Step::Choice(..));
-        match self.paths.follow(&life.place, step, self.now, life.clocks.windows()) {
-            Ok(place) => {
+    pub(super) fn go(&mut self, case: usize, deed: Deed) -> Result<bool, Error> {
+        let Some(life) = self.cases[case].as_deref() else { return Ok(false) };
+        let chosen = matches!(deed, Deed::Choice(_));
+        let step = life.step(deed, self.now);
+        match self.kind(life).paths.follow(&life.place, step, self.now, life.clocks.windows()) {
+            Ok(reached) => {
                 self.waits(case, Waits::Outside);
                 let Some(life) = self.cases[case].as_deref_mut() else { return Ok(false) };
-                let moved = life.place.case.state != place.case.state;
-                life.place = place;
-                self.entered(case, moved)?;
+                let moved = life.place.case.state != reached.to.case.state;
+                life.place = Rc::clone(&reached.to);
+                self.entered(case, &reached.deeds, moved)?;
                 Ok(true)
             }
             Err(_) if chosen => {
@@ -217,16 +218,13 @@ impl World<'_> {
     pub(super) fn waits(&mut self, case: usize, waits: Waits) {
         let Some(life) = self.cases[case].as_deref_mut() else { return };
         if life.counted {
-            let stage: &mut Stage = match self.sample.stages.get_mut(&life.place.case.state) {
-                Some(stage) => stage,
-                None => self.sample.stages.entry(life.place.case.state.clone()).or_default(),
-            };
             let seconds = self.now.duration_since(life.since).as_secs_f64();
-            match life.waits {
+            let waited = life.waits;
+            self.sample.tallies[life.kind].stage(&life.place.case.state, |stage| match waited {
                 Waits::Outside => stage.outside += seconds,
                 Waits::Queued(_) => stage.queued += seconds,
                 Waits::Worked => stage.worked += seconds,
-            }
+            });
         }
         if let (Waits::Queued(desk), false) = (life.waits, waits == Waits::Worked) {
             // Beyond its calendar a desk is not open: nothing is added up.
@@ -235,6 +233,20 @@ impl World<'_> {
         }
         life.waits = waits;
         life.since = self.now;
+    }
+}
+
+impl Life {
+    /// How many children are not closed, those that were asked for and not opened included.
+    fn open_children(&self) -> usize {
+        let closed = self.children.iter().filter(|child| child.category == StateCategory::Closed).count();
+        let asked: u32 = self.place.case.asked.values().sum();
+        usize::try_from(asked).unwrap_or(usize::MAX).saturating_sub(closed)
+    }
+
+    /// A step of the case, as it stands now.
+    fn step(&self, deed: Deed, now: Timestamp) -> Step {
+        Step { deed, over: over(now, self.clocks.windows()), children: Rc::clone(&self.children) }
     }
 }
 

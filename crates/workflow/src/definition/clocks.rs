@@ -90,6 +90,20 @@ pub enum ClockKind {
     Window,
 }
 
+impl ClockKind {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sla => "sla",
+            Self::Ola => "ola",
+            Self::Uc => "uc",
+            Self::Internal => "internal",
+            Self::Window => "window",
+        }
+    }
+}
+
 /// Whose promise to whom a clock is: the facts that name them, such as two departments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

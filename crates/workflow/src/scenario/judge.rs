@@ -38,7 +38,7 @@ impl Expect {
             compare(&format!("count `{name}`"), &count.to_string(), &there.to_string());
         }
         for (clock, wanted) in &self.clocks {
-            let (word, due) = world.clocks.word(clock, world.now, world.calendar);
+            let (word, due) = world.clocks.word(clock, world.now, (world.calendar, world.calendars));
             let until = due.filter(|_| wanted.contains(" until "));
             let there = until.map_or(word.clone(), |due| format!("{word} until {due}"));
             compare(&format!("clock `{clock}`"), wanted, &there);

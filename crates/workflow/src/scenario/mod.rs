@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use masar_worktime::{Calendar, CalendarSpec, SHIPPED};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 pub use report::{Coverage, Failure, Outcome, Trial, trial};
 
@@ -19,7 +19,7 @@ pub(crate) use self::story::Book;
 use self::story::{Expect, Step, Story};
 use self::world::World;
 use crate::finding::unreadable;
-use crate::{Code, Error, Finding, Package};
+use crate::{Agreement, Code, Error, Finding, OpenClocks, Package};
 
 /// How a package that opens children finds theirs.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<Arc<Package>>;
@@ -31,16 +31,22 @@ impl Scenarios {
     /// Reads the text of a file of `scenarios/`.
     ///
     /// # Errors
-    /// What cannot be read and which calendar is not known, with their places.
+    /// What cannot be read, which calendar is not known and which agreement is none, with their places.
     pub fn read(name: &str, text: &str) -> Result<Self, Error> {
         let file = format!("scenarios/{name}");
         let options = serde_saphyr::options! { strict_booleans: true };
         let book: Book =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| unreadable(&file, &error))?;
+        let wrong = |code, at: Location, problem| {
+            Error::from(Finding::at(code, &file, Some((at.line(), at.column())), problem))
+        };
         for story in &book.scenarios {
             if let Err(problem) = calendar(&story.value.calendar) {
-                let place = (story.referenced.line(), story.referenced.column());
-                return Err(Finding::at(Code::UnknownCalendar, &file, Some(place), problem).into());
+                return Err(wrong(Code::UnknownCalendar, story.referenced, problem));
+            }
+            for agreement in &story.value.agreements {
+                agreed(&agreement.value)
+                    .map_err(|(code, problem)| wrong(code, agreement.referenced, problem))?;
             }
         }
         Ok(Self(book))
@@ -56,14 +62,14 @@ impl Scenarios {
 fn run(book: &Book, story: &Spanned<Story>, package: &Package, lookup: Lookup<'_>) -> Outcome {
     let Spanned { value: story, referenced: place, .. } = story;
     let mut outcome = Outcome { name: story.scenario.clone(), walked: BTreeSet::new(), failures: Vec::new() };
-    let calendar = match calendar(&story.calendar) {
-        Ok(calendar) => calendar,
+    let calendars = match calendars(story) {
+        Ok(calendars) => calendars,
         Err(problem) => {
             outcome.fail(*place, problem);
             return outcome;
         }
     };
-    match World::open(package, &calendar, lookup, book, story) {
+    match World::open(package, &calendars, lookup, book, story) {
         Ok(mut world) => {
             judge(&mut outcome, &world, story.opening.value.expect.as_ref());
             let mut steps = story.steps.iter();
@@ -74,6 +80,36 @@ fn run(book: &Book, story: &Spanned<Story>, package: &Package, lookup: Lookup<'_
         Err(problem) => outcome.fail(story.opening.referenced, problem),
     }
     outcome
+}
+
+/// Whether an agreement can be one of a scenario, or with which code and words it is refused.
+fn agreed(agreement: &Agreement) -> Result<(), (Code, String)> {
+    let none = |problem: &str| Err((Code::Agreement, format!("the agreement: {problem}")));
+    if let Some(problem) = agreement.wrong() {
+        return none(&problem);
+    }
+    if agreement.provider.is_empty() || agreement.consumer.is_empty() {
+        return none("say between whom it is: `provider` and `consumer`");
+    }
+    if agreement.open_clocks != OpenClocks::Keep {
+        return none(
+            "it is in force before the case begins, so that no clock is open: leave `open_clocks` out",
+        );
+    }
+    let named = agreement.calendar.as_deref().map_or(Ok(()), |name| calendar(name).map(drop));
+    named.map_err(|problem| (Code::UnknownCalendar, problem))
+}
+
+/// The calendars of a scenario: that of the case, and those that agreements name.
+fn calendars(story: &Story) -> Result<Vec<Calendar>, String> {
+    let named = story.agreements.iter().filter_map(|agreement| agreement.value.calendar.as_ref());
+    let mut calendars = vec![calendar(&story.calendar)?];
+    for name in named {
+        if calendars.iter().all(|known| known.name() != name) {
+            calendars.push(calendar(name)?);
+        }
+    }
+    Ok(calendars)
 }
 
 /// A calendar that the product brings.

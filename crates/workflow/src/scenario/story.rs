@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use crate::Agreement;
 #[cfg(test)]
 use crate::tests::words::{Duration, Text};
 
@@ -48,6 +49,13 @@ pub(crate) struct Story {
     /// The departments of categories that the registry would name.
     #[serde(default)]
     pub(super) categories: BTreeMap<String, String>,
+    /// Code of the entity whose case it is: agreements that name it speak for all its departments.
+    #[serde(default)]
+    pub(super) entity: String,
+    /// What parties have promised each other before the case begins: goes before the targets of the package, as in production.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<Agreement>"))]
+    pub(super) agreements: Vec<Spanned<Agreement>>,
     /// How many cases of the same matter there were before, by the code of the recurrence.
     #[serde(default)]
     pub(super) earlier: BTreeMap<String, u32>,

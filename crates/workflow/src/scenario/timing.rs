@@ -36,14 +36,14 @@ pub(super) struct Fired {
 }
 
 impl Clocks {
-    /// Does to a clock what an event asks for.
+    /// Does to a clock what an event asks for; one that starts counts on the calendar that is given first.
     pub(super) fn apply(
         &mut self,
         effect: &ClockEffect,
         importance: Importance,
         tells: bool,
         at: Timestamp,
-        calendar: &Calendar,
+        (calendar, calendars): (&Calendar, &[Calendar]),
     ) -> Result<(), String> {
         let wrong = |error: masar_clock::Error| format!("the clock `{}`: {error}", effect.clock);
         let (target, not_after, marks) = match &effect.operation {
@@ -52,7 +52,7 @@ impl Clocks {
             other => {
                 let Some(open) = self.open(&effect.clock) else { return Ok(()) };
                 let event = other.event(calendar);
-                return match open.enter(event, at, calendar) {
+                return match open.enter(event, at, calendars) {
                     // A grant that comes too late is no failure: the promise stands as it was (T9).
                     Err(_) if matches!(other, ClockOperation::Extend { .. }) => Ok(()),
                     result => result.map_err(wrong),
@@ -62,10 +62,10 @@ impl Clocks {
         let marks: Vec<Mark> = marks.iter().copied().collect();
         if let ClockOperation::Start { kind, on_breach, messages, .. } = &effect.operation {
             if let Some(open) = self.open(&effect.clock) {
-                open.enter(Event::Stopped { reason: None }, at, calendar).map_err(wrong)?;
+                open.enter(Event::Stopped { reason: None }, at, calendars).map_err(wrong)?;
             }
             let mut run = Run { ledger: Vec::new(), marks, is_window: *kind == ClockKind::Window };
-            let standing = match run.enter(effect.operation.event(calendar), at, calendar) {
+            let standing = match run.enter(effect.operation.event(calendar), at, calendars) {
                 // A due time that the calendar does not cover is not guessed: there is no clock.
                 Err(masar_clock::Error::Calendar(_)) => return Ok(()),
                 result => result.map_err(wrong)?,
@@ -83,16 +83,21 @@ impl Clocks {
             return Ok(());
         }
         let retargeted = Event::Retargeted { target: *target, not_after: *not_after, cause: String::new() };
-        open.enter(retargeted, at, calendar).map_err(wrong)
+        open.enter(retargeted, at, calendars).map_err(wrong)
     }
 
     /// A message was delivered: the clocks that wait for it stop.
-    pub(super) fn told(&mut self, template: &str, at: Timestamp, calendar: &Calendar) -> Result<(), String> {
+    pub(super) fn told(
+        &mut self,
+        template: &str,
+        at: Timestamp,
+        calendars: &[Calendar],
+    ) -> Result<(), String> {
         let runs = self.0.values_mut().filter_map(|runs| runs.last_mut());
         for timed in runs.filter(|timed| timed.is_open() && timed.messages.contains(template)) {
             if timed.run.asked_during(at, true) {
                 let stopped = Event::Stopped { reason: Some(template.to_owned()) };
-                timed.enter(stopped, at, calendar).map_err(|error| error.to_string())?;
+                timed.enter(stopped, at, calendars).map_err(|error| error.to_string())?;
             }
         }
         Ok(())
@@ -112,14 +117,14 @@ impl Clocks {
         &mut self,
         clock: &str,
         now: Timestamp,
-        calendar: &Calendar,
+        calendars: &[Calendar],
     ) -> Result<Option<Fired>, String> {
         let wrong = |error: masar_clock::Error| format!("the clock `{clock}`: {error}");
         let Some(timed) = self.open(clock) else { return Ok(None) };
         let Some(next) = timed.standing.next else { return Ok(None) };
-        timed.enter(Event::MarkFired { mark: next.mark }, now, calendar).map_err(wrong)?;
+        timed.enter(Event::MarkFired { mark: next.mark }, now, calendars).map_err(wrong)?;
         if let Some(end) = timed.run.follows(next.mark) {
-            timed.enter(end, now, calendar).map_err(wrong)?;
+            timed.enter(end, now, calendars).map_err(wrong)?;
         }
         let asks = timed.on_breach.clone().filter(|_| next.mark == Mark::Breach);
         let (clock, importance) = (clock.to_owned(), timed.importance);
@@ -138,13 +143,18 @@ impl Clocks {
         clocks.filter_map(due).collect()
     }
 
-    /// What a clock is doing, and when it is due while it runs.
-    pub(super) fn word(&self, clock: &str, now: Timestamp, calendar: &Calendar) -> (String, Option<String>) {
+    /// What a clock is doing, and when it is due while it runs, in the time of the calendar that is given first.
+    pub(super) fn word(
+        &self,
+        clock: &str,
+        now: Timestamp,
+        (calendar, calendars): (&Calendar, &[Calendar]),
+    ) -> (String, Option<String>) {
         let Some(timed) = self.0.get(clock).and_then(|runs| runs.last()) else {
             return ("never".to_owned(), None);
         };
         let breach =
-            Clock::fold(&timed.run.ledger, calendar).and_then(|folded| folded.breach_by(now, calendar));
+            Clock::fold(&timed.run.ledger, calendars).and_then(|folded| folded.breach_by(now, calendars));
         let broken = !timed.run.is_window && breach.is_ok_and(|breach| breach.is_some());
         let word = match (timed.standing.phase, broken) {
             (Phase::Running, false) => "running",
@@ -171,9 +181,14 @@ impl Timed {
     }
 
     /// Adds an entry; one that cannot have happened changes nothing.
-    fn enter(&mut self, event: Event, at: Timestamp, calendar: &Calendar) -> Result<(), masar_clock::Error> {
+    fn enter(
+        &mut self,
+        event: Event,
+        at: Timestamp,
+        calendars: &[Calendar],
+    ) -> Result<(), masar_clock::Error> {
         let mut run = self.run.clone();
-        self.standing = run.enter(event, at, calendar)?;
+        self.standing = run.enter(event, at, calendars)?;
         self.run = run;
         Ok(())
     }

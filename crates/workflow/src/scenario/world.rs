@@ -14,8 +14,8 @@ use super::story::{Book, Step, Story};
 use super::timing::{Clocks, Fired};
 use crate::decide::decided;
 use crate::{
-    Actor, CUSTOMER, Case, CaseEvent, Child, Command, Counted, Effect, Holders, LadderStep, Matter, Opening,
-    Package, Refusal, SYSTEM, Situation, acts, climb, evolve,
+    Actor, CUSTOMER, Case, CaseEvent, Child, ClockEffect, ClockOperation, Command, Counted, Effect, Holders,
+    LadderStep, Matter, Opening, Package, Promise, Refusal, SYSTEM, Situation, acts, binding, climb, evolve,
 };
 
 /// The word of ladders for the person who handles the case.
@@ -24,6 +24,8 @@ const HANDLER: &str = "handler";
 pub(super) struct World<'a> {
     package: &'a Package,
     pub(super) calendar: &'a Calendar,
+    /// That one, and those on which clocks under agreements count.
+    pub(super) calendars: &'a [Calendar],
     lookup: Lookup<'a>,
     pub(super) book: &'a Book,
     story: &'a Story,
@@ -54,11 +56,12 @@ pub(super) struct Happened {
 impl<'a> World<'a> {
     pub(super) fn open(
         package: &'a Package,
-        calendar: &'a Calendar,
+        calendars: &'a [Calendar],
         lookup: Lookup<'a>,
         book: &'a Book,
         story: &'a Story,
     ) -> Result<Self, String> {
+        let calendar = calendars.first().ok_or("a scenario has a calendar")?;
         let now = instant(calendar, &story.starts)?;
         let said = &story.opening.value;
         let form = book.form(&said.form, &said.with)?;
@@ -73,6 +76,7 @@ impl<'a> World<'a> {
             case: evolve(None, &event),
             package,
             calendar,
+            calendars,
             lookup,
             book,
             story,
@@ -120,7 +124,7 @@ impl<'a> World<'a> {
             }
             let Some((clock, at)) = mark else { break };
             self.now = self.now.max(at);
-            if let Some(fired) = self.clocks.fire(&clock, self.now, self.calendar)? {
+            if let Some(fired) = self.clocks.fire(&clock, self.now, self.calendars)? {
                 self.marked(fired);
             }
             self.problem()?;
@@ -225,7 +229,9 @@ impl<'a> World<'a> {
             let done = match effect {
                 Effect::Clock(effect) => {
                     let (importance, tells) = (self.case.importance(), !self.case.historical);
-                    self.clocks.apply(effect, importance, tells, event.at, self.calendar)
+                    let (effect, calendar) = self.promised(effect, event.at);
+                    let calendars = (calendar, self.calendars);
+                    self.clocks.apply(&effect, importance, tells, event.at, calendars)
                 }
                 Effect::Route => {
                     self.queue = self.routed();
@@ -246,7 +252,7 @@ impl<'a> World<'a> {
                     self.step.messages.extend(told);
                     match self.story.undelivered.contains(template) {
                         true => Ok(()),
-                        false => self.clocks.told(template, event.at, self.calendar),
+                        false => self.clocks.told(template, event.at, self.calendars),
                     }
                 }
                 Effect::Child { package, link, form, .. } => {
@@ -260,6 +266,39 @@ impl<'a> World<'a> {
                 self.problem.get_or_insert(problem);
             }
         }
+    }
+
+    /// What happens to a clock under the agreements of the scenario, and the calendar on which one that starts counts.
+    fn promised(&self, effect: &ClockEffect, at: Timestamp) -> (ClockEffect, &'a Calendar) {
+        let definition = self.package.definition();
+        let named = effect.between.as_ref().map(|parties| (&*parties.provider, &*parties.consumer));
+        let (provider, consumer) = named.unwrap_or_default();
+        let promise = Promise {
+            entity: &self.story.entity,
+            case_type: &definition.case_type,
+            service: self.case.fact("service").unwrap_or_default(),
+            clock: &effect.clock,
+            kind: definition.clocks.get(&effect.clock).map_or("", |rule| rule.kind.word()),
+            importance: self.case.importance(),
+            provider,
+            consumer,
+            at,
+        };
+        let agreements = self.story.agreements.iter().map(|agreement| &agreement.value);
+        let bounds = agreements.map(|agreement| (agreement.bounds(Timestamp::MIN, None), agreement));
+        let binding = binding(bounds, &promise, self.calendar.time_zone());
+        let agreed = binding.into_iter().find_map(|agreement| {
+            Some((agreement.target(&effect.clock, promise.importance)?, agreement.calendar.as_deref()))
+        });
+        let mut effect = effect.clone();
+        let Some((agreed, calendar)) = agreed else { return (effect, self.calendar) };
+        if let ClockOperation::Start { target, .. } | ClockOperation::Retarget { target, .. } =
+            &mut effect.operation
+        {
+            *target = agreed;
+        }
+        let known = self.calendars.iter().find(|known| Some(known.name()) == calendar);
+        (effect, known.unwrap_or(self.calendar))
     }
 
     /// Opens the cases of schedules whose time has come.

@@ -163,6 +163,35 @@ fn a_walk_that_leads_to_itself_ends() {
 }
 
 #[test]
+fn an_agreement_that_is_none_is_refused_with_its_place() {
+    let package = CATALOG.in_force("department-request").unwrap();
+    let sound =
+        "{kind: ola, provider: A, consumer: B, targets: [{clock: answer, importance: all, target: 1 hour}]}";
+    let refused = |agreement: &str| {
+        let text = format!(
+            "scenarios:\n  - scenario: {{ar: \"طلب\", en: \"A request\"}}\n    agreements:\n      - {agreement}\n    opening: {{by: case_handler, form: {{to: A, from: B, text: \"Why?\"}}, expect: {{clocks: {{answer: running until 2026-11-15 09:00}}}}}}\n"
+        );
+        match trial(package, &[("text.yaml".to_owned(), text)].into(), &|_| None).verdict() {
+            Ok(()) => Vec::new(),
+            Err(Error::Findings(findings)) => findings,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(refused(sound), []);
+    for (old, new, code, problem) in [
+        ("importance: all", "importance: most", Code::Agreement, "`most` is no importance"),
+        ("[{clock: answer, importance: all, target: 1 hour}]", "[]", Code::Agreement, "it promises nothing"),
+        ("provider: A", "provider: \"\"", Code::Agreement, "say between whom it is"),
+        ("kind: ola", "kind: ola, open_clocks: retarget", Code::Agreement, "leave `open_clocks` out"),
+        ("kind: ola", "kind: ola, calendar: lunar", Code::UnknownCalendar, "the calendar `lunar` is none"),
+    ] {
+        let [finding] = <[_; 1]>::try_from(refused(&sound.replace(old, new))).unwrap();
+        assert!(finding.code == code && finding.message.contains(problem), "{new}: {finding:?}");
+        assert_eq!((finding.file.as_str(), finding.line), ("scenarios/text.yaml", Some(4)), "{new}");
+    }
+}
+
+#[test]
 fn a_case_that_its_package_does_not_open_is_told_too() {
     let found = differences(
         "scenarios:\n  - scenario: {ar: \"طلب\", en: \"A request\"}\n    opening: {by: customer, form: {to: LAB-DISPUTES, text: \"Why?\"}}\n",

@@ -38,6 +38,10 @@ words! {
         "description": "How long: `15 minutes`, `4 business_hours` (`4 bh`), `10 business_days` (`10 bd`).",
         "pattern": "^\\s*[0-9]+ \\s*((business_)?(hour|minute|second|day)s?|bd|bh)\\s*$"
     };
+    /// A day.
+    Date = {"type": "string", "description": "A day: `2026-12-01`.", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"};
+    /// A degree of importance, or every other.
+    ImportanceOrAll = {"type": "string", "enum": ["high", "medium", "low", "all"]};
     /// How long something waits that comes again.
     WaitingTime = {
         "type": "string",

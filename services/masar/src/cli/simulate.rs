@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use masar_simulator::{Estimate, Plan, Report, Sample, Simulation, Staff, StuckReport, replicate};
-use masar_workflow::shipped_simulation;
+use masar_simulator::{
+    ChildReport, Descendants, DeskReport, Estimate, PackageReport, Plan, Report, Sample, Simulation, Staff,
+    StuckReport, descendants, replicate,
+};
+use masar_workflow::{Catalog, Package, shipped_simulation};
 use masar_worktime::Calendar;
 
 use super::Answer;
@@ -17,15 +21,18 @@ use super::due::find;
 use super::log::{read, section};
 use super::workflow::load;
 
-/// What is played.
+/// What is played. The children that cases open are played too, by what the plan says of their packages under `children`.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The folder with `workflow.yaml` and `forms/`, or the name of a package that this program brings.
     folder: PathBuf,
-    /// The plan: arrivals, staff, and what people do in each state. `simulation.yaml` of the package when not given;
-    /// workflows/complaint/simulation.yaml describes every key.
+    /// The plan: arrivals, staff, and what people do in each state, also with children. `simulation.yaml` of the package when
+    /// not given; workflows/complaint/simulation.yaml describes every key.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// The folder of a package of children, and of children's children, that this program does not bring, or brings otherwise.
+    #[arg(long = "child", value_name = "FOLDER")]
+    children: Vec<PathBuf>,
     /// A calendar instead of the plan's: the name of a shipped one, or a file.
     #[arg(long)]
     calendar: Option<String>,
@@ -46,7 +53,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let file = arguments.plan.clone().unwrap_or_else(|| arguments.folder.join("simulation.yaml"));
     let text = text(arguments, &file)?;
     let wrong = |error: masar_simulator::Error| anyhow!("the plan {}:\n{error}", file.display());
-    let mut plan = Plan::read(&text, &package).map_err(wrong)?;
+    let family = family(&package, &arguments.children)?;
+    let mut plan = Plan::read(&text, &package, &family).map_err(wrong)?;
     plan.seed = arguments.seed.unwrap_or(plan.seed);
     plan.cases = arguments.cases.unwrap_or(plan.cases).max(plan.warm_up + 1);
     plan.replications = arguments.replications.unwrap_or(plan.replications).max(2);
@@ -55,13 +63,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let log = arrivals(&plan, &file, &calendar)?;
     let simulation = Simulation {
         package: &package,
+        descendants: &family,
         plan: &plan,
         calendar: &calendar,
         calendars: &calendars,
         log: log.as_deref(),
     };
-    let report = Report::of(&package, &play(simulation).map_err(wrong)?);
+    let report = Report::of(&package, &family, &play(simulation).map_err(wrong)?);
     Ok(Answer { table: told(&report, &plan), json: serde_json::to_value(&report)? })
+}
+
+/// The packages of children: those of these folders, and else those that this program brings.
+fn family(package: &Package, folders: &[PathBuf]) -> Result<Descendants> {
+    let catalog = Catalog::shipped()?;
+    let mut given = BTreeMap::new();
+    for folder in folders {
+        let child = load(folder)?;
+        given.insert(child.definition().package.clone(), Arc::new(child));
+    }
+    Ok(descendants(package, &|name| given.get(name).or_else(|| catalog.in_force(name)).cloned()))
 }
 
 /// The text of the plan, which the program itself brings for some of its packages.
@@ -77,7 +97,7 @@ fn text(arguments: &Arguments, file: &Path) -> Result<String> {
 
 /// The calendars of queues that have their own.
 fn calendars(plan: &Plan) -> Result<BTreeMap<String, Calendar>> {
-    let names = plan.staff.values().filter_map(|staff| match staff {
+    let names = plan.everybody().filter_map(|(_, staff)| match staff {
         Staff::People(_) => None,
         Staff::Hours { calendar, .. } => Some(calendar),
     });
@@ -125,23 +145,70 @@ fn estimate(estimate: Estimate, digits: usize) -> String {
 }
 
 fn told(report: &Report, plan: &Plan) -> String {
+    let own = &report.own;
     let mut text = format!(
         "{} {}: {} cases in {} replications, seed {}; each figure ± the half of its 95% interval\n",
-        report.package, report.version, report.cases, report.replications, plan.seed
+        own.package, own.version, own.cases, report.replications, plan.seed
     );
-    text += &format!(
+    text += &span(own);
+    text += &promises(own, "promises");
+    text += &section(
+        "queues",
+        ["queue", "people", "busy %", "waiting", "most waiting", "open hours of wait", ""],
+        desks(&report.desks),
+    );
+    text += &stages(own, "where the time goes");
+    text += &stops(own, "");
+    for child in &report.children {
+        text += &of_child(child);
+    }
+    let unopened = report.unopened.iter();
+    text + &section(
+        "children that were not opened, for a hundred cases",
+        ["package", "children", "why"],
+        unopened
+            .map(|one| [one.package.clone(), estimate(one.in_a_hundred, 1), one.reason.clone()])
+            .collect(),
+    )
+}
+
+/// How the children of a package fare.
+fn of_child(child: &ChildReport) -> String {
+    let ChildReport { in_a_hundred, fared } = child;
+    let name = &fared.package;
+    let mut text = format!(
+        "\nchildren: {name} {}, {} of them; {} for a hundred cases\n{}",
+        fared.version,
+        fared.cases,
+        estimate(*in_a_hundred, 1),
+        span(fared)
+    );
+    text += &promises(fared, &format!("promises of {name}"));
+    text += &stages(fared, &format!("where the time of {name} goes"));
+    text + &stops(fared, &format!("{name}: "))
+}
+
+/// How many cases are over, and how long they took.
+fn span(fared: &PackageReport) -> String {
+    format!(
         "over      {} of a hundred cases\nhours     {} from first to last, half within {}, nine of ten within {}\n",
-        estimate(report.closed_percent, 1),
-        estimate(report.hours, 1),
-        estimate(report.median_hours, 1),
-        estimate(report.most_hours, 1),
-    );
-    let clocks = report.clocks.iter().map(|clock| {
+        estimate(fared.closed_percent, 1),
+        estimate(fared.hours, 1),
+        estimate(fared.median_hours, 1),
+        estimate(fared.most_hours, 1),
+    )
+}
+
+fn promises(fared: &PackageReport, title: &str) -> String {
+    let clocks = fared.clocks.iter().map(|clock| {
         let [runs, broken] = [clock.runs, clock.broken_percent].map(|figure| estimate(figure, 1));
         [clock.clock.clone(), clock.label.ar.clone(), broken, runs]
     });
-    text += &section("promises", ["clock", "", "broken %", "runs in 100 cases"], clocks.collect());
-    let desks = report.desks.iter().map(|desk| {
+    section(title, ["clock", "", "broken %", "runs in 100 cases"], clocks.collect())
+}
+
+fn desks(desks: &[DeskReport]) -> Vec<[String; 7]> {
+    let line = |desk: &DeskReport| {
         let note = if desk.overloaded { "more comes than can be done" } else { "" };
         [
             desk.queue.clone(),
@@ -152,10 +219,12 @@ fn told(report: &Report, plan: &Plan) -> String {
             estimate(desk.wait_hours, 2),
             note.to_owned(),
         ]
-    });
-    let header = ["queue", "people", "busy %", "waiting", "most waiting", "open hours of wait", ""];
-    text += &section("queues", header, desks.collect());
-    let stages = report.stages.iter().map(|stage| {
+    };
+    desks.iter().map(line).collect()
+}
+
+fn stages(fared: &PackageReport, title: &str) -> String {
+    let stages = fared.stages.iter().map(|stage| {
         let parts = [stage.queued_percent, stage.worked_percent, stage.outside_percent];
         let [queued, worked, outside] = parts.map(|part| format!("{part:.0}"));
         let [percent, hours] = [stage.percent, stage.hours].map(|figure| estimate(figure, 1));
@@ -172,23 +241,22 @@ fn told(report: &Report, plan: &Plan) -> String {
     });
     let header =
         ["state", "", "% of all time", "hours of a case", "visits", "in queue %", "worked on %", "others %"];
-    text += &section("where the time goes", header, stages.collect());
-    text += &section(
-        "cases that go no further, in a hundred",
+    section(title, header, stages.collect())
+}
+
+/// What keeps cases from going on, and what was not allowed.
+fn stops(fared: &PackageReport, of: &str) -> String {
+    let stuck = section(
+        &format!("{of}cases that go no further, in a hundred"),
         ["state", "action", "cases", "why"],
-        lines(&report.stuck),
+        lines(&fared.stuck),
     );
-    text += &section(
-        "not allowed, so something else was chosen, in a hundred cases",
+    let refused = section(
+        &format!("{of}not allowed, so something else was chosen, in a hundred cases"),
         ["state", "action", "times", "why"],
-        lines(&report.refused),
+        lines(&fared.refused),
     );
-    let children = report.children.iter().map(|(package, asked)| [package.clone(), estimate(*asked, 1)]);
-    text + &section(
-        "children asked for in a hundred cases, not played",
-        ["package", "children"],
-        children.collect(),
-    )
+    stuck + &refused
 }
 
 fn lines(found: &[StuckReport]) -> Vec<[String; 4]> {

@@ -1,7 +1,6 @@
 //! Agreements: what the registry says that an entity promises, and what cases have put into force between two parties. Each goes
 //! before the targets of packages, and what names both parties before what names a service (CMP-13, SVC-05).
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use masar_domain::Importance;
 use masar_proto::events::v1::{AgreementEffect, CaseSnapshot, ClockEffect};
 use masar_proto::kinds;
 use masar_store::time::from_db;
+use masar_workflow::{Bounds, Promise, binding};
 use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -46,22 +46,6 @@ pub(crate) struct Agreement {
     pub(crate) terms: Terms,
     since: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
-}
-
-/// A clock that is promised, as far as agreements ask.
-pub(crate) struct Promise<'a> {
-    pub(crate) tenant: &'a str,
-    pub(crate) case_type: &'a str,
-    pub(crate) service: &'a str,
-    pub(crate) clock: &'a str,
-    /// Whose promise it is.
-    pub(crate) kind: &'a str,
-    pub(crate) importance: Importance,
-    /// Empty where the package names nobody.
-    pub(crate) provider: &'a str,
-    pub(crate) consumer: &'a str,
-    /// When it is promised.
-    pub(crate) at: Timestamp,
 }
 
 /// What goes before the target of a package.
@@ -129,29 +113,11 @@ impl Agreement {
         format!("agreement {} version {}", self.reference, self.version)
     }
 
-    /// True when it speaks of a clock that is promised at a time when it is in force.
-    fn binds(&self, promise: &Promise<'_>, zone: &TimeZone) -> bool {
-        let terms = &self.terms;
-        let day = zone.to_datetime(promise.at).date();
-        let in_force = self.since <= promise.at && self.ended_at.is_none_or(|end| promise.at < end);
-        let within =
-            terms.from.is_none_or(|from| from <= day) && terms.until.is_none_or(|until| day <= until);
-        let subject = terms.subjects.is_empty()
-            || [promise.case_type, promise.service].iter().any(|word| terms.subjects.contains(*word));
-        in_force && within && subject && terms.kind == promise.kind && self.is_between(promise)
-    }
-
-    /// True when both parties are those of the clock; the entity itself stands for all its departments.
-    fn is_between(&self, promise: &Promise<'_>) -> bool {
-        let is =
-            |agreed: &str, party: &str| !party.is_empty() && (agreed == party || agreed == promise.tenant);
-        is(&self.terms.provider, promise.provider) && is(&self.terms.consumer, promise.consumer)
-    }
-
-    /// Of several, the one that names departments goes first, and then the newest.
-    fn rank(&self, promise: &Promise<'_>) -> (usize, Reverse<Timestamp>) {
-        let parties = [(&self.terms.provider, promise.provider), (&self.terms.consumer, promise.consumer)];
-        (parties.iter().filter(|(agreed, party)| agreed != party).count(), Reverse(self.since))
+    /// Whom it binds, to what and when.
+    fn bounds(&self) -> Bounds<'_> {
+        let Terms { kind, provider, consumer, subjects, from, until, .. } = &self.terms;
+        let (from, until, since, ended_at) = (*from, *until, self.since, self.ended_at);
+        Bounds { kind, provider, consumer, subjects, from, until, since, ended_at }
     }
 }
 
@@ -161,8 +127,8 @@ pub(crate) fn between(
     promise: &Promise<'_>,
     zone: &TimeZone,
 ) -> Option<(Uuid, Agreed)> {
-    let mut binding: Vec<_> = agreements.iter().filter(|agreement| agreement.binds(promise, zone)).collect();
-    binding.sort_by_key(|agreement| agreement.rank(promise));
+    let bounds = agreements.iter().map(|agreement| (agreement.bounds(), agreement));
+    let binding = binding(bounds, promise, zone);
     binding.into_iter().find_map(|agreement| {
         let target = agreement.terms.target(promise.clock, promise.importance.as_str())?;
         let calendar = agreement.terms.calendar.clone();
@@ -170,20 +136,23 @@ pub(crate) fn between(
     })
 }
 
-impl<'a> Promise<'a> {
-    /// A clock of a case that an event asks for.
-    pub(crate) fn of(case: &'a CaseSnapshot, effect: &'a ClockEffect, kind: &'a str, at: Timestamp) -> Self {
-        Self {
-            tenant: &case.tenant,
-            case_type: &case.case_type,
-            service: &case.service,
-            clock: &effect.clock,
-            kind,
-            importance: importance(case),
-            provider: &effect.provider,
-            consumer: &effect.consumer,
-            at,
-        }
+/// A clock of a case that an event asks for, as far as agreements ask.
+pub(crate) fn promised<'a>(
+    case: &'a CaseSnapshot,
+    effect: &'a ClockEffect,
+    kind: &'a str,
+    at: Timestamp,
+) -> Promise<'a> {
+    Promise {
+        entity: &case.tenant,
+        case_type: &case.case_type,
+        service: &case.service,
+        clock: &effect.clock,
+        kind,
+        importance: importance(case),
+        provider: &effect.provider,
+        consumer: &effect.consumer,
+        at,
     }
 }
 
@@ -197,7 +166,7 @@ impl Session<'_> {
         at: Timestamp,
     ) -> Result<(), Error> {
         let promise = Promise {
-            tenant: &row.tenant,
+            entity: &row.tenant,
             case_type,
             service,
             clock: &row.clock,

@@ -21,8 +21,9 @@ use masar_worktime::Target;
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
+use super::agreements::promised;
 use super::state::{phase, told};
-use super::{Alarm, Error, Promise, Promises};
+use super::{Alarm, Error, Promises};
 use crate::figures::{self, Lateness};
 use crate::metrics;
 use crate::store::{case, clock, evidence, timer, told};
@@ -209,7 +210,7 @@ impl<'a> Session<'a> {
         let (not_after, marks) = (planned(effect)?, serde_json::to_value(&effect.marks)?);
         let keeper = self.keeper;
         let Some(row) = self.open_run(id, &effect.clock) else { return Ok(()) };
-        let agreed = keeper.promises.agreed(&Promise::of(case, effect, &row.kind, at));
+        let agreed = keeper.promises.agreed(&promised(case, effect, &row.kind, at));
         let target = agreed.map_or_else(|| target(&effect.target), |agreed| Ok(agreed.target))?;
         row.provider.clone_from(&effect.provider);
         row.consumer.clone_from(&effect.consumer);
@@ -240,7 +241,7 @@ impl<'a> Session<'a> {
             self.add(open, ClockEvent::Stopped { reason: None }, at, kinds::CLOCK_COMPLETED)?;
         }
         let promises = &self.keeper.promises;
-        let agreed = promises.agreed(&Promise::of(case, effect, &effect.kind, at));
+        let agreed = promises.agreed(&promised(case, effect, &effect.kind, at));
         let named = agreed.as_ref().filter(|agreed| !agreed.calendar.is_empty());
         let of_agreement =
             named.and_then(|agreed| promises.calendars(&case.tenant).newest(&agreed.calendar).cloned());

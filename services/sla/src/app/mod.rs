@@ -9,7 +9,7 @@ mod promises;
 mod state;
 mod told;
 
-pub(crate) use agreements::{Agreement, Promise, Terms};
+pub(crate) use agreements::{Agreement, Terms};
 pub(crate) use alarm::{Alarm, LOOK, NEAR};
 pub(crate) use evidence::{Handed, bursts};
 pub(crate) use extension::Extension;

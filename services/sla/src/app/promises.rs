@@ -10,11 +10,12 @@ use masar_bus::all_kept;
 use masar_clock::{CalendarRef, Calendars};
 use masar_proto::events::v1::{CaseSnapshot, RegistryChanged};
 use masar_store::{Listener, Store};
+use masar_workflow::Promise;
 use masar_worktime::{Calendar, Target, published};
 use uuid::Uuid;
 
 use super::Keeper;
-use super::agreements::{Agreed, Agreement, Promise, between};
+use super::agreements::{Agreed, Agreement, between};
 use crate::calendars::{DEFAULT, SHIPPED, compile, file, read, shipped};
 use crate::store::agreement;
 
@@ -117,9 +118,9 @@ impl Promises {
     /// What an agreement between the parties of a clock promises, with the case that put it into force.
     pub(crate) fn between(&self, promise: &Promise<'_>) -> Option<(Uuid, Agreed)> {
         let known = self.agreements.load();
-        let agreements = known.get(promise.tenant)?;
-        let calendars = self.calendars(promise.tenant);
-        let calendar = calendars.newest(&self.default_calendar(promise.tenant))?;
+        let agreements = known.get(promise.entity)?;
+        let calendars = self.calendars(promise.entity);
+        let calendar = calendars.newest(&self.default_calendar(promise.entity))?;
         between(agreements, promise, calendar.time_zone())
     }
 
@@ -210,7 +211,7 @@ impl Promises {
         if let Some((_, agreed)) = self.between(promise) {
             return Some(agreed);
         }
-        let entity = self.entity(promise.tenant)?;
+        let entity = self.entity(promise.entity)?;
         let mut found: Vec<_> = entity
             .agreements
             .iter()
