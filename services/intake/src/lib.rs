@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
-use masar_packages::{Calendars, Packages};
+use masar_packages::{Calendars, Entities, Packages};
 use masar_proto::intake::v1::intake_service_server::IntakeServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
@@ -41,11 +41,12 @@ pub struct Deps {
 /// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
-/// What the database says.
-pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
+/// What the database says, or what is kept there and cannot be read.
+pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
     let Deps { store, transport, clock, catalog, target } = deps;
     store.migrate::<store::Migrator>().await?;
     let packages = Packages::load(&store, NAME, catalog).await?;
+    let entities = Entities::load(&store, NAME).await?;
     metrics::begin();
     let outbox = Outbox::new(NAME);
     let gate = Arc::new(app::Gate::new(target));
@@ -55,6 +56,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let handler = consumer::Hear {
         outbox: outbox.clone(),
         packages: Arc::clone(&packages),
+        entities: Arc::clone(&entities),
         gate: Arc::clone(&gate),
         bell: Arc::clone(&bell),
     };
@@ -78,7 +80,15 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     };
     let desk = consumer.desk();
     let (watching, watched) = (Arc::clone(&gate), store.clone());
-    let app = Arc::new(app::App { store, batcher, gate, clock, packages: Arc::clone(&packages) });
+    let app = app::App {
+        store,
+        batcher,
+        gate,
+        clock,
+        packages: Arc::clone(&packages),
+        entities: Arc::clone(&entities),
+    };
+    let app = Arc::new(app);
     let server = IntakeServiceServer::new(api::Api { app }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
         names: &["masar.intake.v1.IntakeService"],
@@ -95,6 +105,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
                 Ok(())
             }),
             packages.worker(),
+            entities.worker(),
             Worker::new("intake schedules", Stage::Consumer, async |stop| {
                 schedules.run(stop).await;
                 Ok(())
