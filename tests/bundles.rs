@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::cases::v1::{Case, CaseLink, GetCaseRequest, ListCaseEventsRequest, ListCasesRequest};
 use masar_proto::common::v1::StateCategory;
+use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use masar_proto::notify::v1::notify_service_client::NotifyServiceClient;
 use masar_proto::notify::v1::{Delivery, ListDeliveriesRequest};
@@ -180,7 +181,7 @@ async fn one_clock_faces_the_customer_and_no_entity_sees_the_cases_of_another() 
             let link = part.links.first().context("it is linked")?;
             let known = (link.link.as_str(), link.entity.as_str(), link.reference.as_str());
             assert_eq!(known, ("part_of", "DEMO-LAB", key.as_str()));
-            assert_eq!(listed(&there).await?, [child.clone()]);
+            assert_eq!(listed(&there).await?, std::slice::from_ref(child));
             for (cases, other) in [(&there, &parent.case_id), (&there, &key), (&lab, child)] {
                 let read = read(cases, other).await.map(drop).map_err(|status| status.code());
                 assert_eq!(read, Err(Code::NotFound), "{other}");
@@ -188,7 +189,7 @@ async fn one_clock_faces_the_customer_and_no_entity_sees_the_cases_of_another() 
             let moved = act(&lab, child, "start_triage", None).await.map(drop);
             assert_eq!(moved.map_err(|status| status.code()), Err(Code::NotFound));
         }
-        assert_eq!(listed(&lab).await?, [parent.case_id.clone()]);
+        assert_eq!(listed(&lab).await?, std::slice::from_ref(&parent.case_id));
 
         // Whoever reads the clocks of the one sees those of the others beside them, on the calendars of their own entities.
         let clocks = eventually("all clocks", async || {
@@ -255,6 +256,70 @@ async fn an_entity_that_is_not_there_is_refused_before_anything_is_accepted() ->
         .await?;
         assert!(problem.contains("there is no entity `DEMO-NONE`"), "{problem}");
         assert_eq!(listed(&person(&platform, "lab-triage-1").await?).await?, [] as [String; 0]);
+        Ok(platform.running.stop().await?)
+    })
+    .await
+}
+
+/// A package whose cases ask another entity, which then faces the customer itself, and end with its answer.
+const FORWARDING: &str = r#"
+package: forwarding
+version: 1.0.0
+case_type: forwarding
+label: {ar: "إحالة", en: "Forwarding"}
+opening_form: question
+states:
+  asking: {category: open, initial: true, label: {ar: "قيد السؤال", en: "Asking"}}
+  done: {category: closed, label: {ar: "تم", en: "Done"}}
+transitions:
+  - {action: forward, from: [asking], to: same, roles: [triage_officer], form: question, label: {ar: "إحالة", en: "Forward"},
+     effects: [{child: {package: inquiry, link: forwarded, entity: service, with: {channel: channel, language: language, subject: subject, question: question}}}]}
+  - {action: finish, from: [asking], to: done, roles: [system], effects: [close_task], label: {ar: "إنهاء", en: "Finish"},
+     guard: "children.exists(c, c.link == 'forwarded' && c.category == 'resolved')", otherwise: {ar: "لم يرد بعد", en: "Not answered yet"}}
+on_child: [finish]
+routing: {otherwise: triage}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transition_asks_another_entity_and_the_case_goes_on_when_that_has_answered() -> Result<()> {
+    on_each_database(async |url| {
+        let (clock, _hand) = Clock::manual(SUNDAY.parse()?);
+        let folder = tempfile::tempdir()?;
+        let package = folder.path().join("forwarding");
+        std::fs::create_dir_all(package.join("forms"))?;
+        std::fs::write(package.join("workflow.yaml"), FORWARDING)?;
+        let question = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/inquiry/forms/question.json");
+        std::fs::copy(question, package.join("forms/question.json"))?;
+        let platform = Platform::start_with(url, clock, vec![package]).await?;
+        let asked = |to: &str| json!({"channel": "web_portal", "language": "en", "subject": "How long", "question": "How long?", "service": to});
+        let request = SubmitCaseRequest { case_type: "forwarding".to_owned(), ..complaint("F-1", &asked("LAB-S01")) };
+        let mut intake = IntakeServiceClient::new(platform.call_centre("DEMO-LAB").await?);
+        let key = intake.submit_case(request).await?.into_inner().reference;
+        let lab = person(&platform, "lab-triage-1").await?;
+        eventually("it is opened", async || Ok(case(&lab, &key).await?.filter(|case| case.version > 0))).await?;
+
+        let unknown = act(&lab, &key, "forward", Some(asked("DEMO-NONE"))).await.map(drop);
+        let (code, problem) = unknown.map_err(|status| refused(&status)).expect_err("it is unknown");
+        assert!(code == Code::FailedPrecondition && problem.contains("there is no entity `DEMO-NONE`"), "{problem}");
+        let unchanged = read(&lab, &key).await?;
+        assert_eq!((unchanged.version, unchanged.links.len()), (1, 0));
+        // Cases may not have heard of the other entity yet.
+        eventually("it is forwarded", async || Ok(act(&lab, &key, "forward", Some(asked("DEMO-TRF"))).await.ok())).await?;
+        let link = eventually("the inquiry there", async || {
+            let links = case(&lab, &key).await?.map(|case| case.links).unwrap_or_default();
+            Ok(links.into_iter().find(|link| !link.package.is_empty()))
+        })
+        .await?;
+        assert_eq!((link.entity.as_str(), link.package.as_str()), ("DEMO-TRF", "inquiry"));
+        let there = person(&platform, "trf-intake").await?;
+        assert!(!read(&there, &link.case_id).await?.inward);
+        let facing = clocks(&platform, "trf-ops", &link.case_id).await?;
+        assert!(facing.clocks.iter().any(|clock| kind(clock) == "sla"), "it faces the customer itself");
+        act(&there, &link.case_id, "answer", Some(json!({"text": "A week"}))).await?;
+        eventually("it ends with the answer", async || {
+            Ok(case(&lab, &key).await?.filter(|case| case.state == "done"))
+        })
+        .await?;
         Ok(platform.running.stop().await?)
     })
     .await

@@ -60,14 +60,8 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
         gate: Arc::clone(&gate),
         bell: Arc::clone(&bell),
     };
-    let schedules = worker::Schedules {
-        store: store.clone(),
-        agenda: app::Agenda { packages: Arc::clone(&packages), calendars: Calendars::default() },
-        outbox: outbox.clone(),
-        gate: Arc::clone(&gate),
-        clock: clock.clone(),
-        bell,
-    };
+    let agenda = app::Agenda { packages: Arc::clone(&packages), calendars: Calendars::default() };
+    let schedules = schedules(&store, agenda, &outbox, &gate, &clock, bell);
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let consumer = Consumer {
@@ -80,15 +74,8 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
     };
     let desk = consumer.desk();
     let (watching, watched) = (Arc::clone(&gate), store.clone());
-    let app = app::App {
-        store,
-        batcher,
-        gate,
-        clock,
-        packages: Arc::clone(&packages),
-        entities: Arc::clone(&entities),
-    };
-    let app = Arc::new(app);
+    let known = (Arc::clone(&packages), Arc::clone(&entities));
+    let app = Arc::new(app::App { store, batcher, gate, clock, packages: known.0, entities: known.1 });
     let server = IntakeServiceServer::new(api::Api { app }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
         names: &["masar.intake.v1.IntakeService"],
@@ -118,4 +105,17 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
         ],
     };
     Ok((module, desk))
+}
+
+/// What opens the cases that begin by themselves.
+fn schedules(
+    store: &Store,
+    agenda: app::Agenda,
+    outbox: &Outbox,
+    gate: &Arc<app::Gate>,
+    clock: &Clock,
+    bell: Arc<worker::Bell>,
+) -> worker::Schedules {
+    let (store, outbox, clock) = (store.clone(), outbox.clone(), clock.clone());
+    worker::Schedules { store, agenda, outbox, gate: Arc::clone(gate), clock, bell }
 }
