@@ -1,11 +1,12 @@
-//! The packages that each entity has: those of the installation, and the versions that it has published itself; and its
-//! calendars, for those who need them beside its packages.
+//! The packages that each entity has: those of the installation, and the versions that it has published itself; and which
+//! entities there are, and their calendars, for those who need them beside its packages.
 //!
 //! `cases` takes versions in and tells of them; every service that reads packages keeps its own copy, which its
 //! [`Packages`] hold ready. A version is told under a subject of every partition, so that a service knows it before the
 //! first case of it, whatever partition that is in.
 
 mod calendars;
+mod entities;
 mod packages;
 mod store;
 
@@ -16,6 +17,7 @@ use masar_workflow::Files;
 use sha2::{Digest, Sha256};
 
 pub use calendars::Calendars;
+pub use entities::Entities;
 pub use packages::{Error, Packages};
 pub use store::{alone, find, insert, migration, of_tenant, retire};
 

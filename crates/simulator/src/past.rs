@@ -34,6 +34,8 @@ pub struct PastCase {
     pub opened_at: Timestamp,
     /// True when it was handled elsewhere before.
     pub historical: bool,
+    /// True when it answers to the case that asked for it, and not to the customer.
+    pub inward: bool,
     /// What was done, in order, the opening left out.
     pub deeds: Vec<PastDeed>,
     /// Its children, in the order in which they were asked for.
@@ -172,7 +174,10 @@ impl<'a> Walk<'a> {
         // A replay keeps no case: it needs no identity of its own.
         let opening =
             Opening { case_id: CaseId(Uuid::nil()), historical: past.historical, form: past.form.clone() };
-        let event = rules.package.open(opening, &opener, past.opened_at)?;
+        let event = match past.inward {
+            true => rules.package.open_inward(opening, &opener, past.opened_at)?,
+            false => rules.package.open(opening, &opener, past.opened_at)?,
+        };
         let mut walk = Self {
             rules,
             past,

@@ -47,6 +47,9 @@ pub struct Case {
     pub facts: BTreeMap<String, String>,
     /// True when it was handled elsewhere before and nobody has acted on it here: nobody is told.
     pub historical: bool,
+    /// True when it answers to the case that asked for it, and not to the customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inward: bool,
     /// Who last took it on: the person whom messages to the handler reach.
     pub handler: Option<String>,
     /// The clocks that run or stand still.
@@ -143,6 +146,9 @@ pub enum Change {
     Opened {
         /// True when it was handled elsewhere before.
         historical: bool,
+        /// True when it answers to the case that asked for it, and not to the customer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        inward: bool,
         /// The counters of the package, which begin at zero.
         counters: BTreeSet<String>,
     },
@@ -176,6 +182,7 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         version: 0,
         facts: BTreeMap::new(),
         historical: false,
+        inward: false,
         handler: None,
         clocks: BTreeSet::new(),
         schedules: BTreeSet::new(),
@@ -191,8 +198,8 @@ pub fn evolve(case: Option<Case>, event: &CaseEvent) -> Case {
         case.forms.extend(event.form.clone());
     }
     match &event.change {
-        Change::Opened { historical, counters } => {
-            case.historical = *historical;
+        Change::Opened { historical, inward, counters } => {
+            (case.historical, case.inward) = (*historical, *inward);
             case.counts = counters.iter().map(|counter| (counter.clone(), 0)).collect();
         }
         Change::Migrated { counters, .. } => {

@@ -64,7 +64,8 @@ impl Catalog {
                     )));
                 }
             }
-            for task in package.transitions.iter().flat_map(|transition| &transition.effects) {
+            let moved = package.transitions.iter().flat_map(|transition| &transition.effects);
+            for task in package.opening_effects.iter().chain(moved) {
                 if let Task::Child { package: child, .. } = task
                     && self.in_force(child).is_none()
                 {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::expression::{Expression, Reader, Scope, Spot};
 use crate::form::Form;
 use crate::said::Said;
-use crate::{Case, Effect, Task};
+use crate::{Case, CaseEvent, Effect, Package, Task};
 
 /// The state of a child that is asked for and not opened yet.
 const ASKED: &str = "asked";
@@ -51,6 +51,10 @@ pub(crate) struct Asking {
     each: Option<Expression>,
     /// The fields of the child's opening form; none takes over the form of the transition.
     with: Filling,
+    /// The entity in which it is opened.
+    entity: Option<Said>,
+    /// True when it answers to the case that asks for it, and not to the customer.
+    inward: bool,
     /// Under which name it is lodged, where it is concealed.
     lodged_by: Option<Said>,
 }
@@ -101,7 +105,7 @@ impl Asking {
 
     /// A task for children that stands at a spot.
     pub(crate) fn of(reader: &Reader<'_>, spot: &Spot<'_>, task: &Task) -> Option<Self> {
-        let Task::Child { package, link, each, with, concealed } = task else { return None };
+        let Task::Child { package, link, each, with, entity, inward, concealed } = task else { return None };
         let within = |place: &str| Spot { path: format!("{}/{place}", spot.path), ..spot.clone() };
         // With `each` it may be a field of a row.
         let form = spot.form.filter(|_| each.is_none());
@@ -110,6 +114,8 @@ impl Asking {
             link: link.clone(),
             each: each.as_deref().and_then(|text| reader.read(&within("each"), text)),
             with: Filling::compile(reader, spot, form, with),
+            entity: entity.as_deref().and_then(|text| Said::read(reader, &within("entity"), form, text)),
+            inward: *inward,
             lodged_by: concealed.as_ref().and_then(|rule| {
                 Said::read(reader, &within("concealed/lodged_by"), spot.form, &rule.lodged_by)
             }),
@@ -137,18 +143,32 @@ impl Asking {
             link: self.link.clone(),
             number: u32::try_from(number).unwrap_or(u32::MAX),
             form: self.form(case, form, &row),
-            lodged_by: self.lodged_by.as_ref().map(|name| Self::name(name, case, form)),
+            entity: self.entity.as_ref().and_then(|entity| Self::text(entity, case, form, &row)),
+            inward: self.inward,
+            lodged_by: self
+                .lodged_by
+                .as_ref()
+                .map(|name| Self::text(name, case, form, &Value::Null).unwrap_or_default()),
         };
         rows.into_iter().enumerate().map(child).collect()
     }
 
-    /// The name under which a concealed child is lodged.
-    fn name(said: &Said, case: &Value, form: &Value) -> String {
-        let name = match said {
-            Said::Field(field) => form.get(field).and_then(Value::as_str).map(str::to_owned),
-            decided => decided.text(&scope(case, form, &Value::Null)),
+    /// A name or a code that is said; none where nothing is.
+    fn text(said: &Said, case: &Value, form: &Value, row: &Value) -> Option<String> {
+        let text = match said {
+            Said::Field(field) => {
+                row.get(field).or_else(|| form.get(field)).and_then(Value::as_str).map(str::to_owned)
+            }
+            decided => decided.text(&scope(case, form, row)),
         };
-        name.unwrap_or_default()
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// True when an opening form may ask for a child in another entity: it certainly asks for none where it has no row of which
+    /// each would have one.
+    fn may_name_entity(&self, form: &Value) -> bool {
+        let rows = self.each.as_ref().map(|each| each.json(&scope(&Value::Null, form, &Value::Null)));
+        self.entity.is_some() && !matches!(rows, Some(Some(Value::Array(rows))) if rows.is_empty())
     }
 
     fn form(&self, case: &Value, form: &Value, row: &Value) -> Value {
@@ -161,4 +181,36 @@ impl Asking {
 
 fn scope<'a>(case: &'a Value, form: &'a Value, row: &'a Value) -> Scope<'a> {
     Scope::default().with("case", move || case).with("form", move || form).with("row", move || row)
+}
+
+impl Package {
+    /// True when an opening with this form may ask for children in other entities. Whoever accepts it looks at what the opening
+    /// asks for then; most ask for none, and need no looking at.
+    #[must_use]
+    pub fn may_name_entities(&self, form: &Value) -> bool {
+        self.opening_children().iter().any(|asking| asking.may_name_entity(form))
+    }
+}
+
+/// A child that an event asks for in an entity that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The entity.
+    pub entity: &'a str,
+    /// The package of the child.
+    pub package: &'a str,
+    /// The child's opening form.
+    pub form: &'a Value,
+}
+
+impl CaseEvent {
+    /// The children that it asks for in entities that it names.
+    pub fn named(&self) -> impl Iterator<Item = Named<'_>> {
+        self.effects.iter().filter_map(|effect| match effect {
+            Effect::Child { package, form, entity: Some(entity), .. } => {
+                Some(Named { entity, package, form })
+            }
+            _ => None,
+        })
+    }
 }

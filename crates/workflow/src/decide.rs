@@ -124,6 +124,12 @@ pub enum Refusal {
         /// Which, and what is needed.
         message: BiText,
     },
+    /// A child would be opened in an entity that is not there, or does not take it (STR-13).
+    #[error("{} / {}", .message.en, .message.ar)]
+    Entity {
+        /// Which, and why not.
+        message: BiText,
+    },
     /// A reason must be given.
     #[error("a reason must be given")]
     Reason,
@@ -160,6 +166,7 @@ impl Refusal {
             Self::Window { .. } => "WINDOW",
             Self::Guard { .. } => "GUARD",
             Self::Quota { .. } => "QUOTA",
+            Self::Entity { .. } => "ENTITY",
             Self::Reason => "REASON",
             Self::Form(_) => "FORM",
         }
@@ -171,7 +178,26 @@ impl Package {
     ///
     /// # Errors
     /// `Form` with every violation of the opening form.
-    pub fn open(&self, mut opening: Opening, actor: &Actor, at: Timestamp) -> Result<CaseEvent, Refusal> {
+    pub fn open(&self, opening: Opening, actor: &Actor, at: Timestamp) -> Result<CaseEvent, Refusal> {
+        self.opened(opening, false, actor, at)
+    }
+
+    /// Opens a case that answers to the case that asked for it, and not to the customer: what is promised to customers is
+    /// promised to that case, and the customer is told nothing.
+    ///
+    /// # Errors
+    /// As [`Package::open`].
+    pub fn open_inward(&self, opening: Opening, actor: &Actor, at: Timestamp) -> Result<CaseEvent, Refusal> {
+        self.opened(opening, true, actor, at)
+    }
+
+    fn opened(
+        &self,
+        mut opening: Opening,
+        inward: bool,
+        actor: &Actor,
+        at: Timestamp,
+    ) -> Result<CaseEvent, Refusal> {
         let definition = self.definition();
         let form = &definition.opening_form;
         opening.form = self.computed(form, None, opening.form);
@@ -189,6 +215,7 @@ impl Package {
             form: Some((form.clone(), opening.form)),
             change: Change::Opened {
                 historical: opening.historical,
+                inward,
                 counters: definition.counters().map(str::to_owned).collect(),
             },
             facts,
@@ -308,6 +335,7 @@ pub fn available(
 pub(crate) fn case_facts(case: &Case) -> Value {
     let mut facts = case.routing_facts();
     (facts["id"], facts["forms"]) = (json!(case.id), json!(case.forms));
+    facts["inward"] = json!(case.inward);
     facts
 }
 

@@ -206,6 +206,13 @@ pub enum Task {
         /// `case`, `form` and `row`, or `table NAME`. Without any the child begins with the form of the transition.
         #[serde(default)]
         with: BTreeMap<String, String>,
+        /// The entity in which it is opened: a field of the row or of the form, or `=` and a CEL expression over `case`, `form`
+        /// and `row`, or `table NAME`, that gives its code. Without it, and where it says nothing, that of this case (STR-13).
+        entity: Option<String>,
+        /// True for a child that answers to this case and not to the customer: what its package promises to customers is
+        /// promised between entities or departments (`ola`), and the customer is told nothing (T14).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        inward: bool,
         /// Set for a child that nobody finds to be one (CMP-07).
         concealed: Option<Concealed>,
     },

@@ -13,7 +13,9 @@ use crate::agreement::{Agreement, Parties};
 use crate::children::Asking;
 use crate::decide::{ENDED_ELSEWHERE, case_facts};
 use crate::expression::Scope;
-use crate::{Case, CaseEvent, ClockKind, ClockRule, Moments, Package, ScheduleEffect, Task, evolve};
+use crate::{
+    CUSTOMER, Case, CaseEvent, ClockKind, ClockRule, Moments, Package, ScheduleEffect, Task, evolve,
+};
 
 /// One thing that an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,12 @@ pub enum Effect {
         /// Its opening form.
         #[serde(default)]
         form: Value,
+        /// The entity in which it is opened, where the package names one; it may be that of this case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entity: Option<String>,
+        /// True when it answers to this case and not to the customer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        inward: bool,
         /// Set for a concealed child: the name under which it is lodged, empty where it is nobody's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lodged_by: Option<String>,
@@ -176,8 +184,9 @@ impl Package {
             return event;
         }
         let mut effects = self.clock_effects(before, &after, &event);
-        effects.extend(tasks.iter().filter_map(|task| asked(task, after.historical)));
-        if !children.is_empty() {
+        effects.extend(tasks.iter().filter_map(|task| asked(task, &after)));
+        // What was over elsewhere before it came to us begins nothing by coming.
+        if !children.is_empty() && (before.is_some() || !after.historical) {
             let (case, form) = (case_facts(&after), event.form.as_ref().map(|(_, data)| data));
             effects.extend(children.iter().flat_map(|asking| asking.effects(&case, form)));
         }
@@ -209,9 +218,13 @@ impl Package {
     /// The start of a clock, whatever its condition says; none where nothing is promised.
     pub(crate) fn start(&self, clock: &str, rule: &ClockRule, after: &Case) -> Option<ClockOperation> {
         let target = self.target(clock, rule, after).filter(|_| !after.historical || rule.historical)?;
+        // Nothing would stop a clock that waits for the customer to be told.
+        if after.inward && rule.stop.is_told() {
+            return None;
+        }
         let definition = self.definition();
         Some(ClockOperation::Start {
-            kind: rule.kind,
+            kind: if after.inward { rule.kind.inward() } else { rule.kind },
             target,
             not_after: planned(rule, after),
             marks: self.marks(clock, rule, after),
@@ -243,7 +256,7 @@ impl Package {
                 by: Target::business_days(u32::try_from(days).ok()?),
                 reason: event.reason.clone().unwrap_or_default(),
                 granted_by: event.actor.clone(),
-                told: extension.told.clone(),
+                told: extension.told.clone().filter(|_| !after.inward),
             });
         }
         let stood = before.is_some_and(|before| rule.pause.contains(&before.state));
@@ -297,15 +310,18 @@ pub(crate) fn planned(rule: &ClockRule, case: &Case) -> Option<Date> {
     })
 }
 
-fn asked(task: &Task, historical: bool) -> Option<Effect> {
+fn asked(task: &Task, after: &Case) -> Option<Effect> {
     match task {
         Task::Route => Some(Effect::Route),
         Task::CloseTask => Some(Effect::CloseTask),
         Task::AssignActor => Some(Effect::AssignActor),
         // What is long past is kept, and nobody gets mail.
-        Task::Notify { .. } if historical => None,
+        Task::Notify { .. } if after.historical => None,
         Task::Notify { template, to } => {
-            Some(Effect::Notify { template: template.clone(), recipients: to.clone() })
+            // The case that asked for this one faces the customer.
+            let to = to.iter().filter(|to| !after.inward || *to != CUSTOMER);
+            let recipients: Vec<_> = to.cloned().collect();
+            (!recipients.is_empty()).then(|| Effect::Notify { template: template.clone(), recipients })
         }
         // See `Asking` and `Package::agreed`.
         Task::Child { .. } | Task::Agree { .. } | Task::EndAgreement => None,

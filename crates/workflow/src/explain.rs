@@ -172,10 +172,19 @@ impl Teller<'_> {
                     let to = self.list(to.iter().map(|role| self.role(role)));
                     format!("{} {to}: {template}", self.say("يبلغ", "This is told to"))
                 }
-                Task::Child { package, each, concealed, .. } => {
+                Task::Child { package, each, entity, inward, concealed, .. } => {
                     let many = self.say("تفتح حالة لكل سطر من", "A case is opened for each row, of");
                     let one = self.say("تفتح حالة من", "A case is opened, of");
-                    let opened = format!("{} {package}", if each.is_some() { many } else { one });
+                    let mut opened = format!("{} {package}", if each.is_some() { many } else { one });
+                    if let Some(entity) = entity {
+                        opened += &format!("{} {entity}", self.say("، لدى الجهة", ", in the entity"));
+                    }
+                    if *inward {
+                        opened += self.say(
+                            "، وترد على هذه الحالة لا على المتعامل",
+                            ", which answers to this case and not to the customer",
+                        );
+                    }
                     opened + &concealed.as_ref().map(|rule| self.concealed(rule)).unwrap_or_default()
                 }
                 Task::Agree { .. } => self

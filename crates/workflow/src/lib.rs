@@ -45,7 +45,7 @@ mod written;
 pub use agreement::{AgreedTarget, Agreement, AgreementKind, Bounds, OpenClocks, Parties, Promise, binding};
 pub use case::{Actor, Case, CaseEvent, Change, SYSTEM, Step, evolve};
 pub use catalog::{Catalog, Version, shipped, shipped_files, shipped_simulation};
-pub use children::Child;
+pub use children::{Child, Named};
 pub use concealed::Concealed;
 pub use decide::{
     Availability, Command, ENDED_ELSEWHERE, OPEN, Opening, Refusal, Situation, Violation, available, decide,

@@ -96,7 +96,8 @@ impl Proposals {
                 names: CHILD,
                 form: None,
             };
-            let task = Task::Child { package, link, each: None, with, concealed: None };
+            let task =
+                Task::Child { package, link, each: None, with, entity: None, inward: false, concealed: None };
             Some((code.clone(), Asking::of(reader, &spot, &task)?))
         };
         Self(definition.recurrence.iter().filter_map(asking).collect())

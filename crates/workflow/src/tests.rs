@@ -2,6 +2,7 @@
 
 mod action;
 mod agreement;
+mod bundle;
 mod children;
 mod complaint;
 mod concealed;

@@ -138,18 +138,14 @@ impl CaseService for Api {
             version => self.at_least(*version, &request, key).await?,
         };
         let links = link::of(&self.app.store, row.id).await.map_err(stored)?;
-        let links = links.into_iter().map(|link| api::CaseLink {
-            link: link.link,
-            case_id: link.other_id.to_string(),
-            reference: link.other_reference,
-            concealed: false,
-        });
+        let links = encode::links(&row, links).map_err(|error| refusal(error.into()))?;
         let caller = caller(&request)?;
         let concealed = Reader::new(&self.app, &caller).links(&row).await.map_err(refusal)?;
         let whole = self.app.whole(row.id).await.map_err(refusal)?;
-        let (links, forms) = (links.chain(concealed).collect(), Some(encode::forms(&whole)));
+        let (links, forms) = (links.into_iter().chain(concealed).collect(), Some(encode::forms(&whole)));
         let quotas = self.quotas(&row, &whole).map_err(refusal)?;
-        Ok(Response::new(api::Case { links, forms, quotas, ..self.encode(&row) }))
+        let inward = whole.inward;
+        Ok(Response::new(api::Case { links, forms, quotas, inward, ..self.encode(&row) }))
     }
 
     async fn count_cases(

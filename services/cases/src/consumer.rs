@@ -47,10 +47,14 @@ enum Heard {
 impl Handler for Hear {
     /// Of clocks, of which there are many to each case, only what is shown and what acts.
     fn hears(&self, event: &Event) -> bool {
-        event.kind == kinds::CASE_SUBMITTED || self.read(event).map_or(true, |heard| !heard.is_empty())
+        [kinds::CASE_SUBMITTED, kinds::REGISTRY_CHANGED].contains(&event.kind.as_str())
+            || self.read(event).map_or(true, |heard| !heard.is_empty())
     }
 
     async fn handle(&self, tx: &Transaction, events: &[Event]) -> Result<(), BusError> {
+        for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
+            self.core.entities.hear(tx, &event.decode()?).await?;
+        }
         let mut heard = Vec::new();
         for event in events {
             heard.extend(self.read(event)?.into_iter().map(|heard| (event, heard)));

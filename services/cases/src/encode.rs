@@ -17,7 +17,7 @@ use masar_workflow::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::store::{Count, case, entry};
+use crate::store::{Count, case, entry, link};
 
 /// A case for those who read it.
 pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
@@ -54,7 +54,27 @@ pub(crate) fn case(row: &case::Model, package: Option<&Package>) -> api::Case {
         historical: row.historical,
         quotas: Vec::new(),
         recurrence: row.recurrence.unsigned_abs(),
+        inward: false,
     }
+}
+
+/// What links a case to others, with what it knows of those of them that are its children.
+pub(crate) fn links(row: &case::Model, links: Vec<link::Model>) -> serde_json::Result<Vec<api::CaseLink>> {
+    let mut known = row.known()?;
+    let link = |link: link::Model| {
+        let child = known.remove(&link.other_id).map(|known| known.child);
+        let link = api::CaseLink {
+            link: link.link,
+            case_id: link.other_id.to_string(),
+            reference: link.other_reference,
+            entity: link.other_tenant,
+            ..api::CaseLink::default()
+        };
+        let Some(Child { package, state, category, .. }) = child else { return link };
+        let category = common::StateCategory::from(category).into();
+        api::CaseLink { package, state, category, ..link }
+    };
+    Ok(links.into_iter().map(link).collect())
 }
 
 /// The last data of each form of a case.
@@ -112,9 +132,11 @@ pub(crate) fn entry(row: entry::Model, event: Option<CaseEvent>) -> api::CaseEve
 
 /// A child of a case after an event, for that case.
 pub(crate) fn child(row: &case::Model, case: &Case, parent: &Uuid, at: Timestamp) -> ChildChanged {
+    let same = row.parent_tenant.is_empty();
     ChildChanged {
         case_id: parent.to_string(),
-        tenant: row.tenant.clone(),
+        tenant: if same { &row.tenant } else { &row.parent_tenant }.clone(),
+        child_tenant: if same { String::new() } else { row.tenant.clone() },
         child_case_id: row.id.to_string(),
         version: row.version.unsigned_abs(),
         package: row.package.clone(),
@@ -158,7 +180,8 @@ fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
     let at = |at| Some(time::to_proto(from_db(at)));
     let customer = case.forms.values().find_map(|form| form.get("customer")).cloned().unwrap_or_default();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let contact = customer.get("contact").cloned().unwrap_or_default();
+    // Of one that does not answer to the customer nobody tells the customer anything, whoever would.
+    let contact = customer.get("contact").filter(|_| !case.inward).cloned().unwrap_or_default();
     CaseSnapshot {
         case_id: row.id.to_string(),
         reference: row.reference.clone(),
@@ -190,6 +213,7 @@ fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
         external_ref: row.external_ref.clone(),
         facts: Some(json::to_struct(&case.routing_facts())),
         handler: case.handler.clone().unwrap_or_default(),
+        inward: case.inward,
     }
 }
 
@@ -208,12 +232,14 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
             recipients: recipients.clone(),
         }),
         // One that is concealed is asked for otherwise.
-        Asked::Child { package, link, number, form, lodged_by: _ } => {
+        Asked::Child { package, link, number, form, entity, inward, lodged_by: _ } => {
             effect::Effect::Child(events::ChildEffect {
                 package: package.clone(),
                 link: link.clone(),
                 form: Some(json::to_struct(form)),
                 number: *number,
+                entity: entity.clone().unwrap_or_default(),
+                inward: *inward,
             })
         }
         Asked::Agree(agreement) => effect::Effect::Agreement(agreed(agreement)),

@@ -13,7 +13,7 @@ mod workflows;
 use std::sync::Arc;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
-use masar_packages::Packages;
+use masar_packages::{Entities, Packages};
 use masar_proto::cases::v1::case_service_server::CaseServiceServer;
 use masar_proto::cases::v1::workflow_service_server::WorkflowServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Peer, Stage, Worker};
@@ -24,8 +24,9 @@ use tokio_util::sync::CancellationToken;
 /// The name of the service, and of its consumer on the bus.
 pub const NAME: &str = "cases";
 /// The services whose events it hears.
-/// Its own, because a case must know what became of its children.
-pub const SOURCES: &[&str] = &["cases", "intake", "routing", "sla", "escalation"];
+/// Its own, because a case must know what became of its children; those of the registry, because they may be opened in other
+/// entities.
+pub const SOURCES: &[&str] = &["cases", "intake", "routing", "sla", "escalation", "registry"];
 
 /// What it stands on.
 pub struct Deps {
@@ -46,12 +47,13 @@ pub struct Deps {
 /// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
-/// What the database says.
-pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
+/// What the database says, or what is kept there and cannot be read.
+pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
     let Deps { store, transport, clock, catalog, intake, doors } = deps;
     store.migrate::<store::Migrator>().await?;
     let packages = Packages::load(&store, NAME, catalog).await?;
-    let core = app::Core::new(Outbox::new(NAME), Arc::clone(&packages));
+    let entities = Entities::load(&store, NAME).await?;
+    let core = app::Core::new(Outbox::new(NAME), Arc::clone(&packages), Arc::clone(&entities));
     let writer = app::Act { core: core.clone() };
     let (batcher, writing) = Batcher::new(store.clone(), writer, BatchSettings::default());
     let relay = Relay {
@@ -98,6 +100,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
                 Ok(())
             }),
             packages.worker(),
+            entities.worker(),
             Worker::new("cases consumer", Stage::Consumer, async |stop| Ok(consumer.run(stop).await?)),
             Worker::new("cases figures", Stage::Consumer, async move |stop| {
                 figures::watch(watched, stop).await;

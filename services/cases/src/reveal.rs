@@ -52,7 +52,14 @@ impl<'a> Reader<'a> {
             // One that is not opened yet has no reference.
             if !reference.is_empty() {
                 let case_id = other.to_string();
-                links.push(api::CaseLink { link: link.link, case_id, reference, concealed: true });
+                let link = link.link;
+                links.push(api::CaseLink {
+                    link,
+                    case_id,
+                    reference,
+                    concealed: true,
+                    ..api::CaseLink::default()
+                });
             }
         }
         Ok(links)

@@ -17,7 +17,7 @@ use masar_proto::intake::v1::{
 use masar_proto::time;
 use masar_runtime::{Caller, caller, refuse};
 use masar_store::time::from_db;
-use masar_workflow::Catalog;
+use masar_workflow::{Catalog, Refusal};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::{App, Error, external_key};
@@ -172,6 +172,13 @@ fn refusal(error: Error) -> Status {
     match error {
         Error::CaseType(..) => refuse::invalid(vec![("case_type".into(), error.to_string())]),
         Error::Invalid(fields) => refuse::invalid(fields),
+        Error::Entity(_) => refuse::refused("ENTITY", error.to_string()),
+        Error::Refused(Refusal::Form(violations)) => refuse::invalid(
+            violations.into_iter().map(|violation| (violation.field, violation.message)).collect(),
+        ),
+        Error::Refused(refusal @ Refusal::Entity { .. }) => {
+            refuse::refused(refusal.code(), refusal.to_string())
+        }
         Error::Refused(refusal) => refuse::denied(refusal.code(), refusal.to_string()),
         Error::Behind(after) => refuse::overloaded(after),
         Error::Store(masar_store::Error::Overloaded) => {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use masar_bus::{Error as BusError, Event, Handler, Outbox, keep};
-use masar_packages::{Packages, is_told};
+use masar_bus::{Error as BusError, Event, Handler, Outbox};
+use masar_packages::{Entities, Packages, is_told};
 use masar_proto::events::v1::{
     CaseChanged, CaseLodged, CaseSnapshot, RegistryChanged, ScheduleEffect, effect::Effect,
     schedule_effect::Operation,
@@ -24,6 +24,7 @@ use crate::worker::{Bell, ENTITIES};
 pub(crate) struct Hear {
     pub(crate) outbox: Outbox,
     pub(crate) packages: Arc<Packages>,
+    pub(crate) entities: Arc<Entities>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) bell: Arc<Bell>,
 }
@@ -61,7 +62,7 @@ impl Handler for Hear {
         let (mut children, mut schedules) = (Vec::new(), Changed::default());
         for event in events.iter().filter(|event| event.kind == kinds::REGISTRY_CHANGED) {
             let changed = event.decode::<RegistryChanged>()?;
-            keep(tx, &changed.tenant, &changed).await?;
+            self.entities.hear(tx, &changed).await?;
             tell(tx, ENTITIES, &changed.tenant).await?;
         }
         for event in events.iter().filter(|event| is_of_case(event)) {
@@ -72,7 +73,8 @@ impl Handler for Hear {
             for effect in changed.effects {
                 match effect.effect {
                     Some(Effect::Child(asked)) => {
-                        let child = || child(&self.packages, &case, asked, &changed.actor, at);
+                        let child =
+                            || child(&self.packages, &self.entities, &case, asked, &changed.actor, at);
                         children.push(event.cause(NAME, child).map_err(unusable)?);
                     }
                     Some(Effect::Schedule(effect)) => schedules.take(&case, id, effect, at),
@@ -113,8 +115,10 @@ fn unusable(error: Error) -> BusError {
             let fields: Vec<_> = fields.iter().map(|(field, problem)| format!("{field} {problem}")).collect();
             BusError::Unusable(format!("the child's form: {}", fields.join("; ")))
         }
-        error @ (Error::CaseType(..) | Error::Behind(_) | Error::Reference(_) | Error::Refused(_)) => {
-            BusError::Unusable(error.to_string())
-        }
+        error @ (Error::CaseType(..)
+        | Error::Entity(_)
+        | Error::Behind(_)
+        | Error::Reference(_)
+        | Error::Refused(_)) => BusError::Unusable(error.to_string()),
     }
 }

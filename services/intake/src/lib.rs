@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use masar_bus::{Consumer, Desk, Outbox, Relay, Transport};
-use masar_packages::{Calendars, Packages};
+use masar_packages::{Calendars, Entities, Packages};
 use masar_proto::intake::v1::intake_service_server::IntakeServiceServer;
 use masar_runtime::{Clock, MAX_MESSAGE_BYTES, Module, Stage, Worker};
 use masar_store::{BatchSettings, Batcher, Store};
@@ -41,11 +41,12 @@ pub struct Deps {
 /// The service and its desk for parked events, its tables brought to the newest form.
 ///
 /// # Errors
-/// What the database says.
-pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
+/// What the database says, or what is kept there and cannot be read.
+pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
     let Deps { store, transport, clock, catalog, target } = deps;
     store.migrate::<store::Migrator>().await?;
     let packages = Packages::load(&store, NAME, catalog).await?;
+    let entities = Entities::load(&store, NAME).await?;
     metrics::begin();
     let outbox = Outbox::new(NAME);
     let gate = Arc::new(app::Gate::new(target));
@@ -55,17 +56,12 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     let handler = consumer::Hear {
         outbox: outbox.clone(),
         packages: Arc::clone(&packages),
+        entities: Arc::clone(&entities),
         gate: Arc::clone(&gate),
         bell: Arc::clone(&bell),
     };
-    let schedules = worker::Schedules {
-        store: store.clone(),
-        agenda: app::Agenda { packages: Arc::clone(&packages), calendars: Calendars::default() },
-        outbox: outbox.clone(),
-        gate: Arc::clone(&gate),
-        clock: clock.clone(),
-        bell,
-    };
+    let agenda = app::Agenda { packages: Arc::clone(&packages), calendars: Calendars::default() };
+    let schedules = schedules(&store, agenda, &outbox, &gate, &clock, bell);
     let relay =
         Relay { store: store.clone(), outbox, transport: Arc::clone(&transport), now: clock.teller() };
     let consumer = Consumer {
@@ -78,7 +74,8 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
     };
     let desk = consumer.desk();
     let (watching, watched) = (Arc::clone(&gate), store.clone());
-    let app = Arc::new(app::App { store, batcher, gate, clock, packages: Arc::clone(&packages) });
+    let known = (Arc::clone(&packages), Arc::clone(&entities));
+    let app = Arc::new(app::App { store, batcher, gate, clock, packages: known.0, entities: known.1 });
     let server = IntakeServiceServer::new(api::Api { app }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let module = Module {
         names: &["masar.intake.v1.IntakeService"],
@@ -95,6 +92,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
                 Ok(())
             }),
             packages.worker(),
+            entities.worker(),
             Worker::new("intake schedules", Stage::Consumer, async |stop| {
                 schedules.run(stop).await;
                 Ok(())
@@ -107,4 +105,17 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_store::Error> {
         ],
     };
     Ok((module, desk))
+}
+
+/// What opens the cases that begin by themselves.
+fn schedules(
+    store: &Store,
+    agenda: app::Agenda,
+    outbox: &Outbox,
+    gate: &Arc<app::Gate>,
+    clock: &Clock,
+    bell: Arc<worker::Bell>,
+) -> worker::Schedules {
+    let (store, outbox, clock) = (store.clone(), outbox.clone(), clock.clone());
+    worker::Schedules { store, agenda, outbox, gate: Arc::clone(gate), clock, bell }
 }

@@ -62,17 +62,22 @@ impl SlaService for Api {
             return Err(refuse::not_found("case with clocks", &key));
         }
         let children = child::of_case(&self.store, rows[0].case_id).await.map_err(stored)?;
-        let of_children = clock::of_cases(&self.store, &tenant, children).await.map_err(stored)?;
-        let calendars = self.promises.calendars(&tenant);
-        let (catalog, now) = (self.packages.of(&tenant), self.keeper.clock.now());
+        let rows_of_children = clock::of_cases(&self.store, children).await.map_err(stored)?;
+        let (mut of_children, mut provider) = (Vec::new(), Vec::new());
+        let now = self.keeper.clock.now();
+        for row in &rows_of_children {
+            // A child may be in another entity, whose calendars and packages its clocks stand on.
+            let (calendars, catalog) = (self.promises.calendars(&row.tenant), self.packages.of(&row.tenant));
+            let whole = Whole { calendars: &calendars, promises: &self.promises, catalog: &catalog, now };
+            provider.extend(whole.provider(row)?);
+            of_children.push(whole.clock(row, &[])?);
+        }
+        let (calendars, catalog) = (self.promises.calendars(&tenant), self.packages.of(&tenant));
         let whole = Whole { calendars: &calendars, promises: &self.promises, catalog: &catalog, now };
-        let provider = whole.provider(&of_children)?;
         let clocks = rows.iter().map(|row| whole.clock(row, &provider)).collect::<Result<_, _>>()?;
-        let side_by_side = of_children.iter().map(|row| whole.clock(row, &[])).collect::<Result<_, _>>()?;
         let resolutions = whole.resolutions(&rows)?;
         let seen = evidence::of_case(&self.store, rows[0].case_id).await.map_err(stored)?;
         let evidence = seen.iter().map(whole::evidence).collect();
-        let of_children = side_by_side;
         Ok(Response::new(api::GetCaseClocksResponse { clocks, of_children, resolutions, evidence }))
     }
 

@@ -26,11 +26,30 @@ pub(super) fn check(definition: &Definition, found: &Found) {
         };
         tells(definition, way, &wrong);
         revealed(definition, (link, rule), &path, found);
+        inside(way, &wrong);
         if concealing(definition).any(|(_, other, its)| other == link && revelation(its) != revelation(rule))
         {
             wrong(
                 "",
                 "reveals it otherwise than another child of this link: give each its own link".to_owned(),
+            );
+        }
+    }
+}
+
+/// What tells it from a case of that name itself would be known of it.
+fn inside(way: &Transition, wrong: &dyn Fn(&str, String)) {
+    for task in way.effects.iter().filter(|task| task.concealed().is_some()) {
+        if let Task::Child { entity: Some(_), .. } = task {
+            wrong(
+                "/effects",
+                "names an entity, whose people would ask where it came from: leave `entity` out".to_owned(),
+            );
+        }
+        if let Task::Child { inward: true, .. } = task {
+            wrong(
+                "/effects",
+                "has it answer to this case, and its clocks would tell: leave `inward` out".to_owned(),
             );
         }
     }

@@ -23,6 +23,13 @@ pub struct Moments {
     pub messages: BTreeSet<String>,
 }
 
+impl Moments {
+    /// True when only that people are told brings them about.
+    pub(crate) fn is_told(&self) -> bool {
+        !self.messages.is_empty() && self.actions.is_empty() && self.states.is_empty()
+    }
+}
+
 /// A promise about time, or a time for something. A clock that still runs when a case is closed is cancelled, unless
 /// something can still be done within it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,7 +86,7 @@ pub struct ClockRule {
 pub enum ClockKind {
     /// To the customer.
     Sla,
-    /// Between departments.
+    /// Between departments or entities.
     Ola,
     /// Of a provider.
     Uc,
@@ -100,6 +107,14 @@ impl ClockKind {
             Self::Uc => "uc",
             Self::Internal => "internal",
             Self::Window => "window",
+        }
+    }
+
+    /// Whose promise it is in a case that answers to another case and not to the customer.
+    pub(crate) const fn inward(self) -> Self {
+        match self {
+            Self::Sla => Self::Ola,
+            other @ (Self::Ola | Self::Uc | Self::Internal | Self::Window) => other,
         }
     }
 }

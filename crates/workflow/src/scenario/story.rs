@@ -98,6 +98,9 @@ pub(crate) struct Opening {
     /// True when it was handled elsewhere before.
     #[serde(default)]
     pub(super) historical: bool,
+    /// True when another case asked for it and it answers to that, and not to the customer.
+    #[serde(default)]
+    pub(super) inward: bool,
     /// What must be then.
     #[cfg_attr(test, schemars(with = "Option<Expect>"))]
     pub(super) expect: Option<Spanned<Expect>>,
@@ -187,7 +190,7 @@ pub(crate) struct Expect {
     pub(super) may: BTreeMap<String, BTreeSet<String>>,
     /// The messages of this step: `answer to customer`.
     pub(super) messages: Option<BTreeSet<String>>,
-    /// The children that this step asked for.
+    /// The children that this step asked for, by package: `complaint in DEMO-TRF` where the package names the entity.
     pub(super) children: Option<Vec<String>>,
     /// The levels that climbed in this step: `response L1 to department_manager`, with `again` at the end of one that is
     /// told again.

@@ -68,7 +68,10 @@ impl<'a> World<'a> {
         let opening = Opening { case_id: CaseId(uuid()), historical: said.historical, form };
         let actor = Actor { id: said.by.clone(), roles: [Role(said.by.clone())].into(), department: None };
         let opened = package.definition().may_open(&actor.roles);
-        let event = opened.and_then(|()| package.open(opening, &actor, now));
+        let event = opened.and_then(|()| match said.inward {
+            true => package.open_inward(opening, &actor, now),
+            false => package.open(opening, &actor, now),
+        });
         let event =
             event.map_err(|refusal| format!("the opening was refused with {}: {refusal}", refusal.code()))?;
         let (event, _) = package.recurring(None, event, |matter| counted(story, matter));
@@ -255,8 +258,11 @@ impl<'a> World<'a> {
                         false => self.clocks.told(template, event.at, self.calendars),
                     }
                 }
-                Effect::Child { package, link, form, .. } => {
-                    self.child(package, link, form.clone(), &event.actor)
+                Effect::Child { package, link, form, entity, inward, .. } => {
+                    let entity = entity.as_ref().map(|entity| format!(" in {entity}")).unwrap_or_default();
+                    let opened = self.child((package, link), form.clone(), *inward, &event.actor);
+                    self.step.children.push(format!("{package}{entity}"));
+                    opened
                 }
                 // It is for the clocks of other cases.
                 Effect::Agree(_) | Effect::EndAgreement => Ok(()),
@@ -304,7 +310,8 @@ impl<'a> World<'a> {
     /// Opens the cases of schedules whose time has come.
     fn scheduled(&mut self) -> Result<(), String> {
         for due in self.schedules.come(self.now, self.calendar)? {
-            self.child(&due.opens, &due.link, due.form, SYSTEM)?;
+            self.child((&due.opens, &due.link), due.form, false, SYSTEM)?;
+            self.step.children.push(due.opens.clone());
             self.step.scheduled.push(due.opens);
         }
         Ok(())
@@ -325,17 +332,19 @@ impl<'a> World<'a> {
     /// A child is opened by its own package.
     fn child(
         &mut self,
-        package: &str,
-        link: &str,
+        (package, link): (&str, &str),
         form: serde_json::Value,
+        inward: bool,
         actor: &str,
     ) -> Result<(), String> {
         let known = (self.lookup)(package).ok_or_else(|| format!("the child `{package}` is no package"))?;
         let opening = Opening { case_id: CaseId(uuid()), historical: false, form };
         let actor = Actor { id: actor.to_owned(), roles: BTreeSet::new(), department: None };
-        let event = known.open(opening, &actor, self.now);
+        let event = match inward {
+            true => known.open_inward(opening, &actor, self.now),
+            false => known.open(opening, &actor, self.now),
+        };
         let event = event.map_err(|refusal| format!("the child `{package}` cannot be opened: {refusal}"))?;
-        self.step.children.push(package.to_owned());
         self.children.push(Child {
             package: package.to_owned(),
             link: link.to_owned(),

@@ -60,6 +60,8 @@ fn what_asks_for_a_concealed_child_asks_for_nothing_else() {
             link: "covert".to_owned(),
             number: 0,
             form: json!({"subject": "Late"}),
+            entity: None,
+            inward: false,
             lodged_by: Some(name.to_owned()),
         };
         assert_eq!(event.effects, [asked]);
@@ -106,6 +108,8 @@ fn whatever_would_give_it_away_is_refused() {
         ("to: same", "to: cancelled", Code::Concealed, "leads to `cancelled`, which everybody sees"),
         ("effects: [", "effects: [route, ", Code::Concealed, "asks for something else too"),
         ("with:", "each: \"[1]\", with:", Code::Concealed, "perhaps for none"),
+        ("with:", "entity: alias, with:", Code::Concealed, "names an entity"),
+        ("with:", "inward: true, with:", Code::Concealed, "has it answer to this case"),
         ("to: same", "to: same, count: lodged", Code::Concealed, "changes a counter or facts"),
         ("to: same", "to: same, sets: {tested: subject}", Code::Concealed, "changes a counter or facts"),
         ("[analyst]", "[]", Code::Concealed, "is never revealed"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use masar_bus::{Event, Outbox};
 use masar_domain::StateCategory;
-use masar_packages::Packages;
+use masar_packages::{Entities, Packages};
 use masar_proto::{
     events::v1::{CaseCommented, CaseLinked, CaseSubmitted, ChildChanged},
     json, kinds, time,
@@ -38,12 +38,13 @@ const CHILD: &str = "child";
 pub(crate) struct Core {
     pub(crate) outbox: Outbox,
     pub(crate) packages: Arc<Packages>,
+    pub(crate) entities: Arc<Entities>,
     pub(crate) changes: broadcast::Sender<Uuid>,
 }
 
 impl Core {
-    pub(crate) fn new(outbox: Outbox, packages: Arc<Packages>) -> Self {
-        Self { outbox, packages, changes: broadcast::Sender::new(WATCHED) }
+    pub(crate) fn new(outbox: Outbox, packages: Arc<Packages>, entities: Arc<Entities>) -> Self {
+        Self { outbox, packages, entities, changes: broadcast::Sender::new(WATCHED) }
     }
 
     /// Tells the relay and those who watch what a commit has changed.
@@ -68,6 +69,19 @@ pub(crate) struct Touched {
     pub(crate) moving: BTreeSet<Uuid>,
     /// Those that are opened.
     pub(crate) opening: BTreeSet<Uuid>,
+}
+
+/// The case at the other end of a link.
+struct Other {
+    id: Uuid,
+    reference: String,
+    tenant: String,
+}
+
+impl Other {
+    fn of(row: &case::Model) -> Self {
+        Self { id: row.id, reference: row.reference.clone(), tenant: row.tenant.clone() }
+    }
 }
 
 /// The cases of one transaction, and what became of them.
@@ -201,12 +215,10 @@ impl<'a> Session<'a> {
         actor: &str,
         at: jiff::Timestamp,
     ) {
-        let reference = |id| self.rows.get(&id).map(|row: &case::Model| row.reference.clone());
-        let Some((child_reference, parent_reference)) = reference(child).zip(reference(parent)) else {
-            return;
-        };
-        self.link(child, (parent, parent_reference), link.to_owned(), actor, at);
-        self.link(parent, (child, child_reference), CHILD.to_owned(), actor, at);
+        let end = |id| self.rows.get(&id).map(Other::of);
+        let Some((of_child, of_parent)) = end(child).zip(end(parent)) else { return };
+        self.link(child, of_parent, link.to_owned(), actor, at);
+        self.link(parent, of_child, CHILD.to_owned(), actor, at);
     }
 
     /// The system does something to a case. Where the case has moved on meanwhile, there is nothing left to do.
@@ -239,6 +251,7 @@ impl<'a> Session<'a> {
                 let situation = Situation { at, windows: &windows, children: &children };
                 let package = package(&self.core.packages, row)?;
                 let event = decide(&package, case, &command, &actor, situation)?;
+                self.core.entities.refuse(&self.core.packages, &tenant, &event)?;
                 let event = self.counts.follow(row, &package, Some(case), event);
                 self.follow(&event)?;
             }
@@ -253,28 +266,31 @@ impl<'a> Session<'a> {
                 self.events.push(Event::new(kinds::CASE_COMMENTED, &tenant, &id, at, &comment));
             }
             Deed::Link { other, other_reference, link } => {
-                self.link(id, (other, other_reference), link, &actor.id, at);
+                self.link(id, Other { id: other, reference: other_reference, tenant }, link, &actor.id, at);
             }
             Deed::Read { link, reference } => self.note(id, READING, at, &actor.id, link, reference),
         }
         self.rows.get(&id).cloned().ok_or_else(unknown)
     }
 
-    fn link(
-        &mut self,
-        id: Uuid,
-        (other, other_reference): (Uuid, String),
-        link: String,
-        actor: &str,
-        at: jiff::Timestamp,
-    ) {
-        self.note(id, "link", at, actor, link.clone(), other_reference.clone());
+    fn link(&mut self, id: Uuid, other: Other, link: String, actor: &str, at: jiff::Timestamp) {
+        self.note(id, "link", at, actor, link.clone(), other.reference.clone());
         let Some(row) = self.rows.get(&id) else { return };
-        self.links.push(link::Model { case_id: id, link: link.clone(), other_id: other, other_reference });
+        let Other { id: other, reference: other_reference, tenant } = other;
+        let other_tenant = if tenant == row.tenant { String::new() } else { tenant };
+        let (of, to) = (link.clone(), other_tenant.clone());
+        self.links.push(link::Model {
+            case_id: id,
+            link: of,
+            other_id: other,
+            other_reference,
+            other_tenant: to,
+        });
         let linked = CaseLinked {
             case_id: id.to_string(),
             tenant: row.tenant.clone(),
             other_case_id: other.to_string(),
+            other_tenant,
             link,
             actor: actor.to_owned(),
             at: Some(time::to_proto(at)),
@@ -324,7 +340,7 @@ impl<'a> Session<'a> {
         let concealed = event.concealed().next().is_some();
         if let Some(parent) = row.parent.filter(|_| !concealed) {
             let told = encode::child(row, case, &parent, event.at);
-            self.events.push(Event::new(kinds::CASE_CHILD_CHANGED, &row.tenant, &parent, event.at, &told));
+            self.events.push(Event::new(kinds::CASE_CHILD_CHANGED, &told.tenant, &parent, event.at, &told));
         }
         if concealed {
             for (link, told) in lodged(row, event) {

@@ -30,7 +30,10 @@ pub(crate) fn open(
     let actor = Actor { id: submitted.submitted_by, roles: BTreeSet::new(), department: None };
     // Clocks count from when the customer said it (T3), whenever the case reached us.
     let package = package(packages, &row)?;
-    let event = package.open(opening, &actor, received_at)?;
+    let event = match submitted.inward {
+        true => package.open_inward(opening, &actor, received_at)?,
+        false => package.open(opening, &actor, received_at)?,
+    };
     let event = session.recurring(&row, &package, None, event);
     let case = session.opened(row, &event)?;
     let closed_at = time::from_proto(submitted.closed_at.as_ref()).filter(|_| submitted.historical);
@@ -87,6 +90,7 @@ fn row(
         windows: json!({}),
         parent: submitted.parent_case_id.parse().ok(),
         parent_link: submitted.parent_link.clone(),
+        parent_tenant: submitted.parent_tenant.clone(),
         children: json!({}),
         recurrence: 0,
         search,

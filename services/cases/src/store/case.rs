@@ -53,6 +53,8 @@ pub struct Model {
     pub parent: Option<Uuid>,
     /// How it relates to that.
     pub parent_link: String,
+    /// The entity of that; empty where it is that of this case.
+    pub parent_tenant: String,
     /// What is known of the cases that this one asked for, by their ids.
     #[sea_orm(column_type = "JsonBinary")]
     pub children: Json,
@@ -81,8 +83,12 @@ impl Model {
 
     /// What is known of the cases that this one asked for.
     pub(crate) fn children(&self) -> Result<Vec<Child>, serde_json::Error> {
-        let known: BTreeMap<Uuid, Known> = serde_json::from_value(self.children.clone())?;
-        Ok(known.into_values().map(|known| known.child).collect())
+        Ok(self.known()?.into_values().map(|known| known.child).collect())
+    }
+
+    /// The same, by the ids of these cases.
+    pub(crate) fn known(&self) -> Result<BTreeMap<Uuid, Known>, serde_json::Error> {
+        serde_json::from_value(self.children.clone())
     }
 
     /// Takes over what is known of a child, unless something newer is.

@@ -14,6 +14,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub other_id: Uuid,
     pub other_reference: String,
+    /// The entity of the other case; empty where it is that of the case.
+    pub other_tenant: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -84,6 +84,7 @@ impl MigratorTrait for Migrator {
             postgres: &[],
         }));
         migrations.extend(of_links_and_counts());
+        migrations.extend(across_entities());
         migrations
     }
 }
@@ -108,6 +109,28 @@ fn of_links_and_counts() -> [Box<dyn MigrationTrait>; 3] {
             table: "cases",
             columns: || {
                 vec![ColumnDef::new(case::Column::Recurrence).integer().not_null().default(0).to_owned()]
+            },
+            then: &[],
+        }),
+    ]
+}
+
+/// Children in other entities. Those that were there before are in that of their parents.
+fn across_entities() -> [Box<dyn MigrationTrait>; 2] {
+    [
+        Box::new(AddColumns {
+            name: "m0204_parent_tenant",
+            table: "cases",
+            columns: || {
+                vec![ColumnDef::new(case::Column::ParentTenant).string().not_null().default("").to_owned()]
+            },
+            then: &[],
+        }),
+        Box::new(AddColumns {
+            name: "m0205_other_tenant",
+            table: "links",
+            columns: || {
+                vec![ColumnDef::new(link::Column::OtherTenant).string().not_null().default("").to_owned()]
             },
             then: &[],
         }),

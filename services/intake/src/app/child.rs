@@ -1,7 +1,7 @@
 //! Children: cases that a transition of another case asks for.
 
 use jiff::Timestamp;
-use masar_packages::Packages;
+use masar_packages::{Entities, Packages};
 use masar_proto::events::v1::{CaseLodged, CaseSnapshot, CaseSubmitted, ChildEffect};
 use masar_proto::{json, time};
 use serde_json::Value;
@@ -10,16 +10,23 @@ use uuid::Uuid;
 
 use super::{Error, Submission};
 
-/// The submission of a child, which is the same however often its parent's event comes.
+/// The submission of a child, which is the same however often its parent's event comes. One that is opened in another entity, or
+/// does not answer to the customer, is submitted by the entity of its parent: nobody who did something there is known by it.
 pub(crate) fn child(
     packages: &Packages,
+    entities: &Entities,
     parent: &CaseSnapshot,
     asked: ChildEffect,
     actor: &str,
     at: Timestamp,
 ) -> Result<Submission, Error> {
     let form = json::from_struct(asked.form.clone().unwrap_or_default());
-    let new = submission(packages, (&parent.tenant, &asked.package), &form, at)?;
+    let tenant = if asked.entity.is_empty() { &parent.tenant } else { &asked.entity };
+    let elsewhere = *tenant != parent.tenant;
+    if elsewhere && !entities.contains(tenant) {
+        return Err(Error::Entity(tenant.clone()));
+    }
+    let new = submission(packages, (tenant, &asked.package), &form, at)?;
     let (parent_id, version) = (&parent.case_id, parent.version);
     Ok(Submission {
         dedup_key: format!(
@@ -28,9 +35,11 @@ pub(crate) fn child(
         ),
         event: CaseSubmitted {
             form: asked.form,
-            submitted_by: actor.to_owned(),
+            submitted_by: if elsewhere || asked.inward { &parent.tenant } else { actor }.to_owned(),
             parent_case_id: parent_id.clone(),
             parent_link: asked.link,
+            parent_tenant: if elsewhere { parent.tenant.clone() } else { String::new() },
+            inward: asked.inward,
             ..new.event
         },
         ..new

@@ -6,17 +6,20 @@ mod child;
 mod gate;
 mod schedule;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use masar_packages::Packages;
+use masar_domain::CaseId;
+use masar_packages::{Entities, Packages};
 use masar_proto::events::v1::CaseSubmitted;
 use masar_proto::intake::v1::SubmitCaseRequest;
 use masar_proto::{json, time};
 use masar_runtime::{Caller, Clock};
 use masar_store::{Batcher, Store};
-use masar_workflow::{Package, Refusal};
+use masar_workflow::{Actor, Opening, Package, Refusal};
+use serde_json::Value;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -34,6 +37,9 @@ pub(crate) enum Error {
     /// No package has cases of this type.
     #[error("there is no case type `{0}`: use one of {1}")]
     CaseType(String, String),
+    /// A child is to be opened in an entity of which the registry has not told.
+    #[error("there is no entity `{0}`: load its data into the registry, and let this be tried again")]
+    Entity(String),
     /// Fields that are not as they should be.
     #[error("the submission has {} wrong fields", .0.len())]
     Invalid(Vec<(String, String)>),
@@ -75,6 +81,7 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: Clock,
     pub(crate) packages: Arc<Packages>,
+    pub(crate) entities: Arc<Entities>,
 }
 
 impl App {
@@ -119,6 +126,7 @@ impl App {
         if !wrong.is_empty() {
             return Err(Error::Invalid(wrong));
         }
+        self.refuse_entities(caller, package, form, received_at)?;
         let case_id = Uuid::now_v7().to_string();
         Ok(Submission {
             dedup_key: dedup_key(&caller.tenant.0, &request, &case_id),
@@ -142,8 +150,27 @@ impl App {
                 parent_case_id: String::new(),
                 parent_link: String::new(),
                 closed_at: request.closed_at,
+                ..CaseSubmitted::default()
             },
         })
+    }
+
+    /// Refuses a case whose opening asks other entities for children that they would not open: once it is accepted, nobody is there
+    /// to be told.
+    fn refuse_entities(
+        &self,
+        caller: &Caller,
+        package: &Package,
+        form: Value,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        if !package.may_name_entities(&form) {
+            return Ok(());
+        }
+        let opening = Opening { case_id: CaseId(Uuid::nil()), historical: false, form };
+        let actor = Actor { id: String::new(), roles: BTreeSet::new(), department: None };
+        let event = package.open(opening, &actor, at)?;
+        Ok(self.entities.refuse(&self.packages, &caller.tenant.0, &event)?)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use masar_domain::{Role, StateCategory};
-use masar_proto::cases::v1::{Case, CaseEvent};
+use masar_proto::cases::v1::{Case, CaseEvent, CaseLink};
 use masar_proto::events::v1::RegistryChanged;
 use masar_proto::registry::v1::GetEntityRequest;
 use masar_proto::registry::v1::registry_service_client::RegistryServiceClient;
@@ -149,6 +149,11 @@ async fn past(cases: &Cases, told: &Told, shipped: &Catalog) -> Result<PastCase>
     let opening = opening.with_context(|| format!("{} has no opening", case.reference))?;
     let mut children = Vec::new();
     for link in case.links.iter().filter(|link| link.link == CHILD) {
+        if !link.entity.is_empty() {
+            let received = at(&case.received_at);
+            children.push((received, child_elsewhere(link, received)));
+            continue;
+        }
         let child = whole(cases, link.case_id.clone()).await?;
         children.push((at(&child.received_at), child_of(cases, child, shipped).await?));
     }
@@ -159,9 +164,16 @@ async fn past(cases: &Cases, told: &Told, shipped: &Catalog) -> Result<PastCase>
         opened_by: opening.actor.clone(),
         opened_at: at(&opening.at),
         historical: case.historical,
+        inward: case.inward,
         deeds: steps.map(deed).collect(),
         children: children.into_iter().map(|(_, child)| child).collect(),
     })
+}
+
+/// A child in another entity, which tells how it is and not since when: it counts as having been so all along.
+fn child_elsewhere(link: &CaseLink, since: Timestamp) -> PastChild {
+    let category = link.category().word().unwrap_or(StateCategory::Open);
+    PastChild { package: link.package.clone(), states: vec![(since, link.state.clone(), category)] }
 }
 
 async fn child_of(cases: &Cases, child: Case, shipped: &Catalog) -> Result<PastChild> {

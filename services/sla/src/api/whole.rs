@@ -55,14 +55,13 @@ impl Whole<'_> {
         Ok(marks.into_iter().filter(|_| row.tells).map(ahead).collect())
     }
 
-    /// The spans in which providers had to act, as their own clocks say.
-    pub(super) fn provider(&self, of_children: &[Model]) -> Result<Vec<Span>, Status> {
-        let mut spans = Vec::new();
-        for row in of_children.iter().filter(|row| row.kind == "uc") {
-            let run = row.run().map_err(|error| refuse::internal(&error))?;
-            spans.extend(self.folded(&run)?.counted(self.now));
+    /// The spans in which a provider had to act, as its own clock says; none of a clock that is no provider's.
+    pub(super) fn provider(&self, of_child: &Model) -> Result<Vec<Span>, Status> {
+        if of_child.kind != "uc" {
+            return Ok(Vec::new());
         }
-        Ok(spans)
+        let run = of_child.run().map_err(|error| refuse::internal(&error))?;
+        Ok(self.folded(&run)?.counted(self.now))
     }
 
     /// First and total time of each clock that promises the customer something (T13); rows oldest first.
