@@ -20,6 +20,6 @@ pub use ear::{Listener, listen, tell};
 pub use error::Error;
 pub use lease::{Lease, Leases, RENEWED, lease_tables};
 pub use migration::{AddColumns, CreateTables};
-pub use rows::{change_all, insert_all, insert_new, padded, save_all};
+pub use rows::{insert_all, insert_new, padded, save_all};
 /// A transaction of one service: what is written in it is there for others once it is committed, or never.
 pub use sea_orm::DatabaseTransaction as Transaction;

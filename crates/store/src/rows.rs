@@ -82,35 +82,12 @@ where
     A: ActiveModelTrait<Entity = M::Entity>,
     C: ConnectionTrait,
 {
+    let key: Vec<_> =
+        <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
     let others = <M::Entity as EntityTrait>::Column::iter()
         .filter(|column| <M::Entity as EntityTrait>::PrimaryKey::from_column(*column).is_none());
     let others = others.collect();
-    write(db, rows, &Taken::Replaced { key: key::<M::Entity>(), others }).await
-}
-
-/// Writes some columns of rows that are there, as they are now. No two may have the same primary key.
-///
-/// # Errors
-/// What the database says.
-pub async fn change_all<M, A, C, K>(db: &C, rows: Vec<M>, columns: K) -> Result<(), Error>
-where
-    M: ModelTrait + IntoActiveModel<A>,
-    A: ActiveModelTrait<Entity = M::Entity>,
-    C: ConnectionTrait,
-    K: IntoIterator<Item = <M::Entity as EntityTrait>::Column>,
-{
-    let (key, others) = (key::<M::Entity>(), columns.into_iter().collect::<Vec<_>>());
-    if db.get_database_backend() == DbBackend::Postgres {
-        if let Some(update) = arrays::update(active(rows), &key, &others) {
-            db.execute_raw(update).await?;
-        }
-        return Ok(());
-    }
     write(db, rows, &Taken::Replaced { key, others }).await
-}
-
-fn key<E: EntityTrait>() -> Vec<E::Column> {
-    E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect()
 }
 
 async fn write<R, A, C>(

@@ -24,7 +24,7 @@ use super::{Pace, Report, store};
 /// The entity that has seven cases of ten, and three others with one each.
 const CROWD: &str = "BENCH-CROWD";
 const OTHERS: [&str; 3] = ["BENCH-FEW-1", "BENCH-FEW-2", "BENCH-FEW-3"];
-/// The entity that has a tenth of the clocks which are open besides, and publishes a calendar.
+/// The entity that has the first million of the clocks which are open besides, and publishes a calendar.
 const STATE: &str = store::STATE;
 /// How long the clocks take that are watched, and those that are open besides.
 const TARGET: SignedDuration = SignedDuration::from_mins(15);

@@ -5,6 +5,9 @@ use masar_proto::json;
 use serde_json::json;
 use uuid::Uuid;
 
+/// Services that the complaints are about, in turn: as in a city, few of many are of one matter.
+const SERVICES: u16 = 1_000;
+
 /// Makes complaints for a department, each with a reference of its own.
 #[derive(Clone)]
 pub(super) struct Complaints {
@@ -15,7 +18,7 @@ impl Complaints {
     /// Complaints that go to a department's queue at once.
     pub(super) fn to(department: &str) -> Self {
         let form = json!({
-            "channel": "call_centre", "language": "en", "service": "LAB-S02", "department": department,
+            "channel": "call_centre", "language": "en", "department": department,
             "category": "time.delay", "importance_provisional": "medium", "journey_stage": "processing",
             "phase": "during",
             "subject": {"ar": "تأخر تجديد تصريح العمل", "en": "Work permit renewal delayed"},
@@ -33,6 +36,13 @@ impl Complaints {
 
     /// One that nobody has submitted before.
     pub(super) fn next(&self) -> SubmitCaseRequest {
-        SubmitCaseRequest { external_ref: Uuid::now_v7().to_string(), ..self.template.clone() }
+        let id = Uuid::now_v7();
+        let mut request = SubmitCaseRequest { external_ref: id.to_string(), ..self.template.clone() };
+        let [.., high, low] = *id.as_bytes();
+        let service = format!("LAB-S{:04}", u16::from_be_bytes([high, low]) % SERVICES);
+        if let Some(form) = &mut request.form {
+            form.fields.extend(json::to_struct(&json!({"service": service})).fields);
+        }
+        request
     }
 }

@@ -97,8 +97,6 @@ pub(crate) struct Session<'a> {
     /// By case; the runs of each clock in order.
     pub(super) rows: HashMap<Uuid, Vec<clock::Model>>,
     changed: BTreeSet<Uuid>,
-    /// Those of the changed that begin here.
-    begun: BTreeSet<Uuid>,
     /// Messages for which no clock waits yet, by case and template.
     pub(super) early: HashMap<(Uuid, String), told::Model>,
     /// The marks that fired, by clock.
@@ -127,7 +125,6 @@ impl<'a> Session<'a> {
             keeper,
             rows: by_case,
             changed: BTreeSet::new(),
-            begun: BTreeSet::new(),
             early: HashMap::new(),
             fired: HashMap::new(),
             seen: Vec::new(),
@@ -289,7 +286,6 @@ impl<'a> Session<'a> {
             provider: effect.provider.clone(),
             consumer: effect.consumer.clone(),
         };
-        self.begun.insert(row.id);
         let started = ClockEvent::Started { target, calendar, policy, not_after: planned(effect)? };
         match self.add(row, started, at, kinds::CLOCK_STARTED) {
             Err(Error::Clock { error: masar_clock::Error::Calendar(error), .. }) => {
@@ -458,8 +454,7 @@ impl<'a> Session<'a> {
         metrics::fired(&self.late);
         let changed: Vec<_> =
             self.rows.into_values().flatten().filter(|row| self.changed.contains(&row.id)).collect();
-        let (begun, others) = changed.iter().cloned().partition(|row| self.begun.contains(&row.id));
-        clock::keep(tx, begun, others).await?;
+        masar_store::save_all(tx, changed.clone()).await?;
         let next = changed.iter().filter_map(|row| row.next_at).min().map(from_db);
         self.keeper.timers.tell(tx, next, self.keeper.clock.now()).await?;
         clock::queue(tx, self.queued).await?;

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use masar_clock::{CalendarRef, Event, Run};
 use masar_proto::events::v1::ClockState;
-use masar_store::{Error, Store, Transaction, change_all, insert_all, padded};
+use masar_store::{Error, Store, Transaction, padded};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
-use sea_orm::{Iterable, QueryOrder, QuerySelect, Select};
+use sea_orm::{QueryOrder, QuerySelect, Select};
 use serde::Deserialize as _;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -132,21 +132,6 @@ pub(crate) async fn all(store: &Store, ids: impl Iterator<Item = Uuid>) -> Resul
 pub(crate) async fn lock(tx: &Transaction, cases: BTreeSet<Uuid>) -> Result<Vec<Model>, Error> {
     let clocks = Entity::find().filter(Column::CaseId.is_in(padded(cases))).order_by_asc(Column::Id);
     Ok(clocks.lock_exclusive().all(tx).await?)
-}
-
-/// True of what stays as it was when a clock began.
-fn is_fixed(column: &Column) -> bool {
-    use Column::{CaseId, Clock, Id, Kind, Messages, OnBreach, Reference, Run, Shard, Tells, Tenant};
-    matches!(
-        column,
-        Id | Tenant | CaseId | Reference | Clock | Run | Kind | OnBreach | Messages | Shard | Tells
-    )
-}
-
-/// Writes clocks that have begun, and others that have changed.
-pub(crate) async fn keep(tx: &Transaction, begun: Vec<Model>, changed: Vec<Model>) -> Result<(), Error> {
-    insert_all(tx, begun).await?;
-    change_all(tx, changed, Column::iter().filter(|column| !is_fixed(column))).await
 }
 
 /// Keeps the queues that cases came to with their clocks that count: one statement for all in the same.
