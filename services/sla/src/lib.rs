@@ -51,6 +51,7 @@ pub struct Deps {
 pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog, doors } = deps;
     store.migrate::<store::Migrator>().await?;
+    store::tenant::find(&store).await?;
     let packages = Packages::load(&store, NAME, catalog).await?;
     let outbox = Outbox::new(NAME);
     let promises = app::Promises::load(&store).await?;

@@ -23,6 +23,8 @@ const MOST: usize = 500;
 const EACH: u64 = 1_000;
 /// How far ahead a look reads.
 const AHEAD: Duration = Duration::from_secs(1);
+/// How far ahead is looked for the next timer.
+const FAR: Duration = Duration::from_secs(3_600);
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long to wait for a clock that somebody is just changing.
@@ -77,11 +79,12 @@ impl Timers {
         }
         self.stuck.retain(|_, since| since.elapsed() < STUCK);
         metrics::stuck(self.stuck.len());
-        let until = self.clock.now() + AHEAD;
+        let now = self.clock.now();
+        let (until, far) = (now + AHEAD, now + FAR);
         self.keeper.timers.read_until(Timestamp::MAX);
-        let first = timer::first(&self.store, &shards).await?;
-        let next = first.first().and_then(timer::First::at);
-        if let Some(next) = next.filter(|next| *next > until) {
+        let first = timer::first(&self.store, &shards, far).await?;
+        let next = first.first().and_then(timer::First::at).unwrap_or(far);
+        if next > until {
             self.keeper.timers.read_until(next);
             self.wait(Some(next - AHEAD), looked).await;
             return Ok(());

@@ -16,7 +16,7 @@ use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::keeper::importance;
+use super::session::importance;
 use super::{Error, Session};
 use crate::store::{agreement, clock};
 

@@ -10,7 +10,7 @@ use masar_worktime::Target;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::keeper::target;
+use super::session::target;
 use super::{Error, Session};
 use crate::store::{clock, told};
 

@@ -6,6 +6,7 @@ mod evidence;
 mod extension;
 mod keeper;
 mod promises;
+mod session;
 mod state;
 mod told;
 
@@ -13,8 +14,9 @@ pub(crate) use agreements::{Agreement, Terms};
 pub(crate) use alarm::{Alarm, LOOK, NEAR};
 pub(crate) use evidence::{Handed, bursts};
 pub(crate) use extension::Extension;
-pub(crate) use keeper::{Changed, Keeper, Session};
+pub(crate) use keeper::Keeper;
 pub(crate) use promises::{Compiled, ENTITIES, Promises, Registered};
+pub(crate) use session::{Changed, Session};
 pub(crate) use state::state;
 
 /// Why a clock was not changed.

@@ -8,6 +8,7 @@ pub(crate) mod evidence;
 pub(crate) mod figures;
 pub(crate) mod handover;
 mod list;
+pub(crate) mod tenant;
 pub(crate) mod timer;
 pub(crate) mod told;
 
@@ -88,6 +89,12 @@ impl MigratorTrait for Migrator {
                 ]
             },
             then: &[],
+        }));
+        migrations.push(Box::new(CreateTables {
+            name: "m0011_timer_tenants",
+            tables: |schema| vec![schema.create_table_from_entity(tenant::Entity)],
+            indexes: &[],
+            postgres: &[],
         }));
         migrations
     }

@@ -50,23 +50,17 @@ pub(crate) fn shard_of(case: Uuid) -> i16 {
     i16::from(case.as_bytes()[15]) % SHARDS
 }
 
-/// When the first timer of each tenant fires, in some shards, the next one first. Costs a few steps in the index for each
-/// tenant, however many timers there are.
-pub(crate) async fn first(store: &Store, shards: &[i16]) -> Result<Vec<First>, Error> {
+/// When the first timer of each tenant fires, in some shards, the next one first, of those that fire until a time. Costs a few steps
+/// in the index for each tenant, however many timers there are, and passes none of those that were moved away from later times.
+pub(crate) async fn first(store: &Store, shards: &[i16], until: Timestamp) -> Result<Vec<First>, Error> {
     let shards = shards.iter().map(i16::to_string).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "WITH RECURSIVE tenants (tenant) AS ( \
-           SELECT MIN(tenant) FROM clocks WHERE next_at IS NOT NULL \
-           UNION ALL \
-           SELECT (SELECT MIN(later.tenant) FROM clocks AS later \
-             WHERE later.next_at IS NOT NULL AND later.tenant > tenants.tenant) \
-           FROM tenants WHERE tenants.tenant IS NOT NULL) \
-         SELECT tenant, (SELECT MIN(own.next_at) FROM clocks AS own \
-           WHERE own.tenant = tenants.tenant AND own.next_at IS NOT NULL AND own.shard IN ({shards})) AS next_at \
-         FROM tenants WHERE tenant IS NOT NULL"
+        "SELECT tenant, (SELECT MIN(own.next_at) FROM clocks AS own \
+           WHERE own.tenant = timer_tenants.tenant AND own.next_at <= $1 AND own.shard IN ({shards})) AS next_at \
+         FROM timer_tenants"
     );
-    let found = First::find_by_statement(Statement::from_string(store.backend(), sql));
-    let mut found = found.all(store.reader()).await?;
+    let first = Statement::from_sql_and_values(store.backend(), sql, [to_db(until).into()]);
+    let mut found = First::find_by_statement(first).all(store.reader()).await?;
     found.retain(|first| first.next_at.is_some());
     found.sort_by_key(|first| first.next_at);
     Ok(found)
@@ -135,7 +129,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::{Migrator, clock};
+    use crate::store::{Migrator, clock, tenant};
 
     const ALL: [i16; SHARDS as usize] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
@@ -185,6 +179,7 @@ mod tests {
         let tx = store.begin().await?;
         insert_all::<_, clock::ActiveModel, _>(&tx, clocks).await?;
         tx.commit().await?;
+        tenant::find(&store).await?;
         Ok(store)
     }
 
@@ -197,10 +192,15 @@ mod tests {
             clocks.push(clock("LATER", 901, Some(noon() + second * 100)));
             clocks.push(clock("NONE", 902, None));
             let store = stored(&url, clocks).await?;
-            let first = first(&store, &ALL).await?;
-            let tenants: Vec<_> = first.iter().map(|first| (first.tenant.as_str(), first.at())).collect();
-            let at = |seconds| Some(noon() + second * seconds);
-            assert_eq!(tenants, [("CROWD", at(0)), ("FEW", at(1)), ("LATER", at(100))]);
+            let tenants = async |until| {
+                let first = first(&store, &ALL, noon() + second * until).await?;
+                let tenants: Vec<_> = first.iter().map(|first| (first.tenant.clone(), first.at())).collect();
+                anyhow::Ok(tenants)
+            };
+            let at = |tenant: &str, seconds| (tenant.to_owned(), Some(noon() + second * seconds));
+            assert_eq!(tenants(100).await?, [at("CROWD", 0), at("FEW", 1), at("LATER", 100)]);
+            assert_eq!(tenants(99).await?, [at("CROWD", 0), at("FEW", 1)]);
+            let first = first(&store, &ALL, noon() + second * 100).await?;
             let coming = coming(&store, &first, &ALL, noon() + second * 2, 10, &[]).await?;
             let times: Vec<_> = coming.iter().map(Timer::at).collect();
             assert_eq!(times[..10], [noon(); 10]);
@@ -218,7 +218,7 @@ mod tests {
             let store = stored(&url, clocks).await?;
             let mut seen = Vec::new();
             for shard in ALL {
-                let first = first(&store, &[shard]).await?;
+                let first = first(&store, &[shard], noon()).await?;
                 let of_shard = coming(&store, &first, &[shard], noon(), 100, &ids[..3]).await?;
                 assert!(of_shard.iter().all(|timer| timer.shard() == shard), "{of_shard:?}");
                 seen.extend(of_shard.into_iter().map(|timer| timer.id));
