@@ -109,7 +109,7 @@ async fn watch(store: Store, keeper: Arc<Keeper>) {
     let by = [Dimension::Tenant, Dimension::Clock];
     loop {
         let looked = Instant::now();
-        let counted = if keeper.counts.load(Ordering::Relaxed) {
+        let counted = if keeper.leads.load(Ordering::Relaxed) {
             tokio::try_join!(figures::standing(&store, Of::default(), &by), case::count_without_clock(&store))
         } else {
             Ok((Vec::new(), Vec::new()))
@@ -126,7 +126,7 @@ async fn watch(store: Store, keeper: Arc<Keeper>) {
             }
         }
         let rest =
-            if keeper.counts.load(Ordering::Relaxed) { PACE.max(REST * looked.elapsed()) } else { LOOK };
+            if keeper.leads.load(Ordering::Relaxed) { PACE.max(REST * looked.elapsed()) } else { LOOK };
         tokio::time::sleep(rest).await;
     }
 }

@@ -72,7 +72,7 @@ impl Timers {
         let looked = Instant::now();
         let held = leases.turn().await?;
         let shards: Vec<_> = held.iter().map(|lease| lease.shard).collect();
-        self.keeper.counts.store(shards.contains(&0), Ordering::Relaxed);
+        self.keeper.leads.store(shards.contains(&0), Ordering::Relaxed);
         if shards.is_empty() {
             tokio::time::sleep(LOOK).await;
             return Ok(());

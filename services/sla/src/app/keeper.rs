@@ -38,8 +38,8 @@ pub(crate) struct Keeper {
     pub(crate) lateness: Lateness,
     /// The entities of whom is known that they have timers.
     tenants: Mutex<BTreeSet<String>>,
-    /// True where this replica counts for all how the promises stand.
-    pub(crate) counts: AtomicBool,
+    /// True where this replica does what one does for all: count how the promises stand, move clocks to a new calendar.
+    pub(crate) leads: AtomicBool,
 }
 
 impl Keeper {
@@ -85,7 +85,7 @@ impl Keeper {
             elsewhere,
             lateness,
             tenants: Mutex::default(),
-            counts: AtomicBool::new(false),
+            leads: AtomicBool::new(false),
         }
     }
 }
