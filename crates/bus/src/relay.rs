@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use masar_store::{Lease, Leases, Listener, Store, listen, padded, tell, time};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -25,6 +25,8 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long a message on its way may still be confirmed when the service stops.
 const GRACE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// Events that are deleted between two sweeps: whoever reads the oldest passes all that PostgreSQL has not swept.
+const SWEPT: usize = 10_000;
 
 /// Moves the events of one service from its outbox to the transport.
 pub struct Relay {
@@ -76,11 +78,15 @@ impl Relay {
 
     async fn work(&self, stop: &CancellationToken, elsewhere: &Notify, topic: &str) {
         let mut leases = Leases::new(self.store.clone(), "relay", 1);
-        let mut backoff = Backoff::new(SHORTEST_PAUSE);
+        let (mut backoff, mut dead) = (Backoff::new(SHORTEST_PAUSE), 0);
         while !stop.is_cancelled() {
-            match self.turn(&mut leases, stop).await {
+            match self.turn(&mut leases, &mut dead, stop).await {
                 Ok(turn) => {
                     backoff.reset();
+                    if dead >= SWEPT {
+                        self.sweep().await;
+                        dead = 0;
+                    }
                     stop.run_until_cancelled(self.rest(turn, elsewhere, topic)).await;
                 }
                 Err(error) => {
@@ -95,9 +101,14 @@ impl Relay {
     }
 
     /// Sends for as long as the lease is young, if it is ours.
-    async fn turn(&self, leases: &mut Leases, stop: &CancellationToken) -> Result<Turn, Error> {
+    async fn turn(
+        &self,
+        leases: &mut Leases,
+        dead: &mut usize,
+        stop: &CancellationToken,
+    ) -> Result<Turn, Error> {
         match leases.turn().await?.first() {
-            Some(lease) if self.drain(lease, stop).await? => Ok(Turn::More),
+            Some(lease) if self.drain(lease, dead, stop).await? => Ok(Turn::More),
             Some(_) => Ok(Turn::Drained),
             None => Ok(Turn::Another),
         }
@@ -128,11 +139,11 @@ impl Relay {
         Ok(tx.commit().await?)
     }
 
-    /// Sends until the outbox is empty or the lease is old. At most one message of a partition is unconfirmed, so that a
-    /// failure cannot turn the order of a subject's events. True when there is more.
-    async fn drain(&self, lease: &Lease, stop: &CancellationToken) -> Result<bool, Error> {
+    /// Sends until the outbox is empty, much is dead or the lease is old. At most one message of a partition is unconfirmed, so
+    /// that a failure cannot turn the order of a subject's events. True when there is more.
+    async fn drain(&self, lease: &Lease, dead: &mut usize, stop: &CancellationToken) -> Result<bool, Error> {
         let mut rows = oldest(self.store.reader()).await?;
-        while !stop.is_cancelled() && !lease.is_old() {
+        while !stop.is_cancelled() && !lease.is_old() && *dead < SWEPT {
             self.tell_age(rows.first());
             if rows.is_empty() {
                 return Ok(false);
@@ -149,12 +160,23 @@ impl Relay {
                 }
             }
             metrics::published(self.outbox.service(), confirmed.len());
+            *dead += confirmed.len();
             rows = self.next(lease, confirmed).await?;
             if let Some(error) = failure {
                 return Err(error);
             }
         }
         Ok(true)
+    }
+
+    /// Has PostgreSQL forget what was deleted, which it does by itself a minute later at best. SQLite keeps nothing of it.
+    async fn sweep(&self) {
+        if self.store.backend() != DbBackend::Postgres {
+            return;
+        }
+        if let Err(error) = self.store.reader().execute_unprepared("VACUUM (SKIP_LOCKED) outbox").await {
+            tracing::warn!(service = self.outbox.service(), %error, "the outbox is not swept: to read it takes longer");
+        }
     }
 
     fn tell_age(&self, oldest: Option<&outbox::Model>) {

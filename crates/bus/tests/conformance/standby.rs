@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use masar_bus::{Outbox, RabbitTransport};
+use masar_testkit::count;
 use sea_orm::DbBackend;
 
 use crate::bench::{Bench, ONE, event, on_each, on_each_rabbit, tell};
@@ -85,6 +86,26 @@ async fn of_two_relays_one_works_and_the_other_takes_over_when_it_goes() -> Resu
         tell(&store, &outbox, (200..300).map(|n| event("a", n)).collect()).await?;
         one.until(300).await;
         assert_eq!(one.of("a"), (0..300).collect::<Vec<_>>());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_was_sent_in_great_numbers_is_not_passed_again_by_whoever_reads_on() -> Result<()> {
+    on_each(ONE, async |bench| {
+        let one = bench.listen("one").await?;
+        bench.relay();
+        // One batch at least is sent after the relay has swept.
+        for n in 0..15 {
+            bench.tell((0..1_000).map(|m| event(&format!("s{m}"), n)).collect()).await?;
+        }
+        one.until(15_000).await;
+        let store = bench.store("producer").await?;
+        if store.backend() == DbBackend::Postgres {
+            let swept = "pg_stat_all_tables WHERE schemaname = current_schema() AND relname = 'outbox' AND vacuum_count > 0";
+            assert_eq!(count(store.reader(), swept).await?, 1);
+        }
         Ok(())
     })
     .await
