@@ -50,8 +50,7 @@ pub struct Deps {
 /// What the database says, or which calendar cannot be used.
 pub async fn build(deps: Deps) -> Result<(Module, Desk), BoxError> {
     let Deps { store, transport, clock, catalog, doors } = deps;
-    store.migrate::<store::Migrator>().await?;
-    store::tenant::find(&store).await?;
+    store::prepare(&store).await?;
     let packages = Packages::load(&store, NAME, catalog).await?;
     let outbox = Outbox::new(NAME);
     let promises = app::Promises::load(&store).await?;

@@ -14,9 +14,15 @@ pub(crate) mod told;
 
 pub(crate) use list::list;
 
-use masar_store::{AddColumns, CreateTables};
+use masar_store::{AddColumns, CreateTables, Error, Store};
 use sea_orm::sea_query::ColumnDef;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// Brings the tables to the newest form, and takes in what the release before has left.
+pub(crate) async fn prepare(store: &Store) -> Result<(), Error> {
+    store.migrate::<Migrator>().await?;
+    tenant::find(store).await
+}
 
 pub(crate) struct Migrator;
 
@@ -77,8 +83,16 @@ impl MigratorTrait for Migrator {
         migrations.push(masar_packages::migration());
         migrations.extend(for_figures());
         migrations.extend(for_agreements());
+        migrations.extend(for_timers());
+        migrations
+    }
+}
+
+/// What timers need beside the columns of their clocks.
+fn for_timers() -> [Box<dyn MigrationTrait>; 2] {
+    [
         // The release before writes clocks without these: late is what fires after its mark, and no extension waits.
-        migrations.push(Box::new(AddColumns {
+        Box::new(AddColumns {
             name: "m0010_waiting",
             table: "clocks",
             columns: || {
@@ -89,15 +103,14 @@ impl MigratorTrait for Migrator {
                 ]
             },
             then: &[],
-        }));
-        migrations.push(Box::new(CreateTables {
+        }),
+        Box::new(CreateTables {
             name: "m0011_timer_tenants",
             tables: |schema| vec![schema.create_table_from_entity(tenant::Entity)],
             indexes: &[],
             postgres: &[],
-        }));
-        migrations
-    }
+        }),
+    ]
 }
 
 /// What agreements between parties need: themselves, and the clocks between these.

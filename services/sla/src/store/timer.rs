@@ -129,7 +129,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::{Migrator, clock, tenant};
+    use crate::store::{clock, prepare, tenant};
 
     const ALL: [i16; SHARDS as usize] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
@@ -175,7 +175,7 @@ mod tests {
 
     async fn stored(url: &str, clocks: Vec<Model>) -> Result<Store> {
         let store = Store::connect(&url.parse::<DatabaseUrl>()?, crate::NAME).await?;
-        store.migrate::<Migrator>().await?;
+        prepare(&store).await?;
         let tx = store.begin().await?;
         insert_all::<_, clock::ActiveModel, _>(&tx, clocks).await?;
         tx.commit().await?;
