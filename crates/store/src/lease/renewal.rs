@@ -7,15 +7,18 @@ use super::{TERM, millis, share};
 use crate::{Error, Store};
 
 /// Says that the replica is there and renews what it holds; then tells who else is there, how many shards are held, and each
-/// shard of its own. What it tells of others was so before.
+/// shard of its own. What it tells of others was so before. Leases are locked in the order in which all lock them.
 const RENEW: &str = "
     WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
     here AS (
       UPDATE replicas SET until = clock.now + $3 FROM clock
       WHERE work = $1 AND holder = $2 AND until > clock.now RETURNING holder),
+    own AS (
+      SELECT shard FROM leases, clock WHERE work = $1 AND holder = $2 AND until > clock.now
+      ORDER BY shard FOR UPDATE OF leases),
     mine AS (
-      UPDATE leases SET until = clock.now + $3 FROM clock
-      WHERE work = $1 AND holder = $2 AND until > clock.now RETURNING shard, epoch),
+      UPDATE leases SET until = clock.now + $3 FROM own, clock
+      WHERE work = $1 AND leases.shard = own.shard RETURNING leases.shard, epoch),
     counts AS (
       SELECT (SELECT COUNT(*) FROM here) AS here,
         (SELECT COUNT(*) FROM replicas, clock WHERE work = $1 AND until > clock.now) AS alive,
