@@ -18,7 +18,7 @@ use masar_proto::sla::v1::{GetCaseClocksRequest, GetCaseClocksResponse};
 use masar_runtime::Clock;
 use masar_testkit::on_each_database;
 use serde_json::{Value, json};
-use support::{Asking, Platform, act, case, complaint, eventually};
+use support::{Asking, Platform, act, case, complaint, eventually, with_question};
 use tonic::{Code, Status};
 
 const SUNDAY: &str = "2026-11-15T08:42:00+03:00";
@@ -285,11 +285,7 @@ async fn a_transition_asks_another_entity_and_the_case_goes_on_when_that_has_ans
     on_each_database(async |url| {
         let (clock, _hand) = Clock::manual(SUNDAY.parse()?);
         let folder = tempfile::tempdir()?;
-        let package = folder.path().join("forwarding");
-        std::fs::create_dir_all(package.join("forms"))?;
-        std::fs::write(package.join("workflow.yaml"), FORWARDING)?;
-        let question = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/inquiry/forms/question.json");
-        std::fs::copy(question, package.join("forms/question.json"))?;
+        let package = with_question(&folder.path().join("forwarding"), FORWARDING)?;
         let platform = Platform::start_with(url, clock, vec![package]).await?;
         let asked = |to: &str| json!({"channel": "web_portal", "language": "en", "subject": "How long", "question": "How long?", "service": to});
         let request = SubmitCaseRequest { case_type: "forwarding".to_owned(), ..complaint("F-1", &asked("LAB-S01")) };

@@ -24,7 +24,7 @@ use masar_proto::sla::v1::{GetCaseClocksRequest, ListClocksRequest};
 use masar_runtime::Clock;
 use masar_testkit::on_each_database;
 use serde_json::{Value, json};
-use support::{Asking, Platform, act, case, complaint, eventually};
+use support::{Asking, Platform, act, case, complaint, eventually, with_question};
 use tokio::sync::{mpsc, watch};
 
 const SUNDAY: &str = "2026-11-15T08:42:00+03:00";
@@ -379,11 +379,7 @@ async fn who_lodged_a_case_goes_on_with_it_although_no_event_says_so() -> Result
     on_each_database(async |url| {
         let (clock, _hand) = Clock::manual(SUNDAY.parse()?);
         let folder = tempfile::tempdir()?;
-        let package = folder.path().join("probe");
-        std::fs::create_dir_all(package.join("forms"))?;
-        std::fs::write(package.join("workflow.yaml"), PROBE)?;
-        let question = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/inquiry/forms/question.json");
-        std::fs::copy(question, package.join("forms/question.json"))?;
+        let package = with_question(&folder.path().join("probe"), PROBE)?;
         let platform = Platform::start_with(url, clock, vec![package]).await?;
         let asked = json!({"channel": "web_portal", "language": "en", "subject": "How long", "question": "How long?"});
         let probe = submit(&platform, "lab-programme-manager", "probe", &asked).await?;

@@ -156,6 +156,15 @@ pub(crate) async fn case(client: &CaseServiceClient<Asking>, key: &str) -> Resul
     Ok(Some(client.clone().get_case(request).await?.into_inner()))
 }
 
+/// Writes a package that uses the form of an inquiry's question, and says where it is.
+pub(crate) fn with_question(package: &Path, workflow: &str) -> Result<PathBuf> {
+    const QUESTION: &str = include_str!("../../workflows/inquiry/forms/question.json");
+    std::fs::create_dir_all(package.join("forms"))?;
+    std::fs::write(package.join("workflow.yaml"), workflow)?;
+    std::fs::write(package.join("forms/question.json"), QUESTION)?;
+    Ok(package.to_owned())
+}
+
 /// Submits complaints to the traffic department, and waits until each has come to its queue; their references.
 pub(crate) async fn queued(platform: &Platform, form: &Value, keys: &[&str]) -> Result<Vec<String>> {
     let mut intake = IntakeServiceClient::new(platform.call_centre("DEMO-TRF").await?);

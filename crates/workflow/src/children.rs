@@ -167,8 +167,8 @@ impl Asking {
     /// True when an opening form may ask for a child in another entity: it certainly asks for none where it has no row of which
     /// each would have one.
     fn may_name_entity(&self, form: &Value) -> bool {
-        let rows = self.each.as_ref().map(|each| each.json(&scope(&Value::Null, form, &Value::Null)));
-        self.entity.is_some() && !matches!(rows, Some(Some(Value::Array(rows))) if rows.is_empty())
+        let rows = || self.each.as_ref()?.json(&scope(&Value::Null, form, &Value::Null));
+        self.entity.is_some() && !matches!(rows(), Some(Value::Array(rows)) if rows.is_empty())
     }
 
     fn form(&self, case: &Value, form: &Value, row: &Value) -> Value {

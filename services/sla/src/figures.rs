@@ -108,8 +108,8 @@ async fn watch(store: Store, keeper: Arc<Keeper>) {
     let mut alone = Counted::new("masar_sla_cases_without_clock", ["tenant", "promised"]);
     let by = [Dimension::Tenant, Dimension::Clock];
     loop {
-        let looked = Instant::now();
-        let counted = if keeper.leads.load(Ordering::Relaxed) {
+        let (looked, leads) = (Instant::now(), keeper.leads.load(Ordering::Relaxed));
+        let counted = if leads {
             tokio::try_join!(figures::standing(&store, Of::default(), &by), case::count_without_clock(&store))
         } else {
             Ok((Vec::new(), Vec::new()))
@@ -125,9 +125,7 @@ async fn watch(store: Store, keeper: Arc<Keeper>) {
                 tracing::warn!(%error, "how the promises stand cannot be counted; tried again");
             }
         }
-        let rest =
-            if keeper.leads.load(Ordering::Relaxed) { PACE.max(REST * looked.elapsed()) } else { LOOK };
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(if leads { PACE.max(REST * looked.elapsed()) } else { LOOK }).await;
     }
 }
 
