@@ -53,6 +53,7 @@ fn lists_what_is_shipped() {
             "root-cause-analysis",
             "satisfaction-campaign",
             "service-definition",
+            "service-survey",
             "service-transition",
             "sla-agreement",
             "star-rating",

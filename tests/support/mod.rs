@@ -15,6 +15,7 @@ use masar::credentials::Credentials;
 use masar::platform::Ground;
 use masar::{demo, platform};
 use masar_bus::Transport;
+use masar_domain::{Identity, Role, TenantCode};
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::cases::v1::{Case, GetCaseRequest, TransitionRequest};
 use masar_proto::intake::v1::SubmitCaseRequest;
@@ -35,6 +36,13 @@ pub(crate) type Asking = InterceptedService<Network, Who>;
 
 #[derive(Clone)]
 pub(crate) struct Who(String, Option<String>);
+
+impl Who {
+    fn token(credentials: &Credentials, identity: &Identity) -> Result<Self> {
+        let token = mint(&credentials.jwt(), identity, TOKEN)?;
+        Ok(Self(format!("Bearer {token}"), None))
+    }
+}
 
 impl tonic::service::Interceptor for Who {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -116,6 +124,18 @@ impl Platform {
         connect(self.running.address, &self.credentials, id).await
     }
 
+    /// A customer of an entity.
+    pub(crate) async fn customer(&self, tenant: &str, subject: &str) -> Result<Asking> {
+        let identity = Identity {
+            subject: subject.to_owned(),
+            tenants: [TenantCode(tenant.to_owned())].into(),
+            roles: [Role("customer".to_owned())].into(),
+            department: None,
+        };
+        let network = Network::reach(&format!("http://{}", self.running.address)).await?;
+        Ok(InterceptedService::new(network, Who::token(&self.credentials, &identity)?))
+    }
+
     /// The call centre, for an entity.
     pub(crate) async fn call_centre(&self, tenant: &str) -> Result<Asking> {
         connect(self.running.address, &self.credentials, &format!("system:{tenant}")).await
@@ -131,10 +151,7 @@ pub(crate) async fn connect(address: SocketAddr, credentials: &Credentials, who:
 pub(crate) fn asking(network: Network, credentials: &Credentials, who: &str) -> Result<Asking> {
     let who = match who.strip_prefix("system:") {
         Some(tenant) => Who(format!("ApiKey {}", credentials.api_key), Some(tenant.to_owned())),
-        None => {
-            let token = mint(&credentials.jwt(), &demo::person(who)?, TOKEN)?;
-            Who(format!("Bearer {token}"), None)
-        }
+        None => Who::token(credentials, &demo::person(who)?)?,
     };
     Ok(InterceptedService::new(network, who))
 }

@@ -22,7 +22,7 @@ pub struct Reference {
 }
 
 /// What a case is asked for by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CaseKey {
     /// Its id.
     Id(Uuid),

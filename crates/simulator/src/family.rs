@@ -36,10 +36,7 @@ pub fn descendants(package: &Package, lookup: Lookup<'_>) -> Descendants {
 fn opens(package: &Package) -> impl Iterator<Item = &str> {
     let definition = package.definition();
     let of_ways = definition.transitions.iter().flat_map(|way| &way.effects);
-    definition.opening_effects.iter().chain(of_ways).filter_map(|task| match task {
-        Task::Child { package, .. } => Some(package.as_str()),
-        _ => None,
-    })
+    definition.opening_effects.iter().chain(of_ways).filter_map(Task::opens)
 }
 
 /// A package, and where its cases go.

@@ -303,6 +303,7 @@ impl<'a> Walk<'a> {
                 Effect::Child { package, link, .. } => self.child(package, link),
                 Effect::AssignActor
                 | Effect::CloseTask
+                | Effect::Link { .. }
                 | Effect::Agree(_)
                 | Effect::EndAgreement
                 | Effect::Schedule(_) => {}

@@ -279,7 +279,11 @@ impl<'a> Paths<'a> {
                 }),
                 // Whoever works in the queue goes on, agreements are for the clocks of other cases, and what begins by itself is
                 // another case, which is not played.
-                Effect::AssignActor | Effect::Agree(_) | Effect::EndAgreement | Effect::Schedule(_) => {}
+                Effect::AssignActor
+                | Effect::Link { .. }
+                | Effect::Agree(_)
+                | Effect::EndAgreement
+                | Effect::Schedule(_) => {}
             }
         }
         deeds

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
-use crate::{Definition, Error, Files, Package, Quota, Source, Task};
+use crate::{Definition, Error, Files, Package, Quota, Source};
 
 /// The packages that the product brings.
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../workflows");
@@ -66,7 +66,7 @@ impl Catalog {
             }
             let moved = package.transitions.iter().flat_map(|transition| &transition.effects);
             for task in package.opening_effects.iter().chain(moved) {
-                if let Task::Child { package: child, .. } = task
+                if let Some(child) = task.opens()
                     && self.in_force(child).is_none()
                 {
                     let name = &package.package;

@@ -5,6 +5,7 @@ mod clocks;
 mod concealed;
 mod duties;
 mod ladders;
+mod others;
 pub(crate) mod paths;
 mod quotas;
 mod recurrence;
@@ -38,6 +39,7 @@ pub(crate) fn check(
     duties::check(definition, found);
     agreements::check(definition, found);
     concealed::check(definition, found);
+    others::check(definition, forms, found);
     quotas::check(definition, forms, found);
     clocks::check(definition, found);
     ladders::check(definition, found);

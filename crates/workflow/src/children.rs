@@ -9,10 +9,23 @@ use serde_json::{Map, Value, json};
 use crate::expression::{Expression, Reader, Scope, Spot};
 use crate::form::Form;
 use crate::said::Said;
-use crate::{Case, CaseEvent, Effect, Package, Task};
+use crate::{CUSTOMER, Case, CaseEvent, Effect, Package, Task};
 
 /// The state of a child that is asked for and not opened yet.
 const ASKED: &str = "asked";
+/// How a survey relates to the case of which it asks.
+const SURVEY: &str = "survey_of";
+
+impl Task {
+    /// The package of the children that it asks for.
+    #[must_use]
+    pub fn opens(&self) -> Option<&str> {
+        match self {
+            Self::Child { package, .. } | Self::AskSurvey { package, .. } => Some(package),
+            _ => None,
+        }
+    }
+}
 
 /// What a case knows of a child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +68,10 @@ pub(crate) struct Asking {
     entity: Option<Said>,
     /// True when it answers to the case that asks for it, and not to the customer.
     inward: bool,
+    /// True when it belongs to whoever submitted the case that asks for it.
+    for_customer: bool,
+    /// True when the customer is asked how it was.
+    survey: bool,
     /// Under which name it is lodged, where it is concealed.
     lodged_by: Option<Said>,
 }
@@ -92,9 +109,10 @@ impl Asking {
     /// The tasks for children among what a transition asks for.
     pub(crate) fn compile(reader: &Reader<'_>, spot: &Spot<'_>, tasks: &[Task]) -> Vec<Self> {
         let asking = |(number, task): (usize, &Task)| {
-            let Task::Child { package, .. } = task else { return None };
+            let package = task.opens()?;
+            let word = if matches!(task, Task::Child { .. }) { "child" } else { "ask_survey" };
             let spot = Spot {
-                path: format!("{}/{number}/child", spot.path),
+                path: format!("{}/{number}/{word}", spot.path),
                 words: format!("the child `{package}` of {}", spot.words),
                 ..spot.clone()
             };
@@ -105,7 +123,12 @@ impl Asking {
 
     /// A task for children that stands at a spot.
     pub(crate) fn of(reader: &Reader<'_>, spot: &Spot<'_>, task: &Task) -> Option<Self> {
-        let Task::Child { package, link, each, with, entity, inward, concealed } = task else { return None };
+        if let Task::AskSurvey { package, with } = task {
+            return Some(Self::survey(reader, spot, package, with));
+        }
+        let Task::Child { package, link, each, with, entity, inward, for_customer, concealed } = task else {
+            return None;
+        };
         let within = |place: &str| Spot { path: format!("{}/{place}", spot.path), ..spot.clone() };
         // With `each` it may be a field of a row.
         let form = spot.form.filter(|_| each.is_none());
@@ -116,10 +139,31 @@ impl Asking {
             with: Filling::compile(reader, spot, form, with),
             entity: entity.as_deref().and_then(|text| Said::read(reader, &within("entity"), form, text)),
             inward: *inward,
+            for_customer: *for_customer,
+            survey: false,
             lodged_by: concealed.as_ref().and_then(|rule| {
                 Said::read(reader, &within("concealed/lodged_by"), spot.form, &rule.lodged_by)
             }),
         })
+    }
+
+    fn survey(reader: &Reader<'_>, spot: &Spot<'_>, package: &str, with: &BTreeMap<String, String>) -> Self {
+        Self {
+            package: package.to_owned(),
+            link: SURVEY.to_owned(),
+            each: None,
+            with: Filling::compile(reader, spot, spot.form, with),
+            entity: None,
+            inward: false,
+            for_customer: true,
+            survey: true,
+            lodged_by: None,
+        }
+    }
+
+    /// True unless it asks a customer of whom nothing is known, or who has nothing to say of the case.
+    pub(crate) fn is_wanted(&self, case: &Case) -> bool {
+        !self.survey || (case.fact(CUSTOMER).is_some() && !case.inward)
     }
 
     /// True when nobody finds the child to be one.
@@ -145,6 +189,7 @@ impl Asking {
             form: self.form(case, form, &row),
             entity: self.entity.as_ref().and_then(|entity| Self::text(entity, case, form, &row)),
             inward: self.inward,
+            for_customer: self.for_customer,
             lodged_by: self
                 .lodged_by
                 .as_ref()

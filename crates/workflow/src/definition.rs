@@ -213,8 +213,27 @@ pub enum Task {
         /// promised between entities or departments (`ola`), and the customer is told nothing (T14).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         inward: bool,
+        /// True for a child that belongs to whoever submitted this case, such as what it is converted into: they find it and may
+        /// act on it. Others belong to whoever asks for them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_customer: bool,
         /// Set for a child that nobody finds to be one (CMP-07).
         concealed: Option<Concealed>,
+    },
+    /// Ask the customer how it was (HAP-04): a child that belongs to whoever submitted this case. Nobody is asked where the
+    /// customer is not known, where the case answers to another, and of what was over elsewhere.
+    AskSurvey {
+        /// Its package.
+        package: String,
+        /// The fields of its opening form, said as those of other children.
+        with: BTreeMap<String, String>,
+    },
+    /// Link this case to others that are there.
+    Link {
+        /// How it relates to them, such as `merged_into`.
+        link: String,
+        /// The field of the form that names the other case by its reference or id, or several.
+        to: String,
     },
     /// Put an agreement into force, in the place of the one that the case has put into force before: from then on it goes
     /// before the targets of the clocks between its parties (SVC-05).

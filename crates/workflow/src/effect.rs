@@ -14,7 +14,7 @@ use crate::children::Asking;
 use crate::decide::{ENDED_ELSEWHERE, case_facts};
 use crate::expression::Scope;
 use crate::{
-    CUSTOMER, Case, CaseEvent, ClockKind, ClockRule, Moments, Package, ScheduleEffect, Task, evolve,
+    CUSTOMER, Case, CaseEvent, ClockKind, ClockRule, Moments, Package, ScheduleEffect, Task, evolve, link,
 };
 
 /// One thing that an event asks for.
@@ -54,9 +54,19 @@ pub enum Effect {
         /// True when it answers to this case and not to the customer.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         inward: bool,
+        /// True when it belongs to whoever submitted this case.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_customer: bool,
         /// Set for a concealed child: the name under which it is lodged, empty where it is nobody's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lodged_by: Option<String>,
+    },
+    /// The case is linked to another.
+    Link {
+        /// How it relates to the other.
+        link: String,
+        /// The reference or the id of the other.
+        to: String,
     },
     /// What two parties promise each other comes into force, in the place of what the case put into force before.
     Agree(Agreement),
@@ -184,11 +194,14 @@ impl Package {
             return event;
         }
         let mut effects = self.clock_effects(before, &after, &event);
+        let form = event.form.as_ref().map(|(_, data)| data);
         effects.extend(tasks.iter().filter_map(|task| asked(task, &after)));
+        effects.extend(tasks.iter().flat_map(|task| link::effects(task, form)));
         // What was over elsewhere before it came to us begins nothing by coming.
         if !children.is_empty() && (before.is_some() || !after.historical) {
-            let (case, form) = (case_facts(&after), event.form.as_ref().map(|(_, data)| data));
-            effects.extend(children.iter().flat_map(|asking| asking.effects(&case, form)));
+            let (case, wanted) =
+                (case_facts(&after), children.iter().filter(|asking| asking.is_wanted(&after)));
+            effects.extend(wanted.flat_map(|asking| asking.effects(&case, form)));
         }
         effects.extend(self.schedule_effects(before, &after, &event));
         if let Some(effect) = desk(before, &after, &effects) {
@@ -323,8 +336,12 @@ fn asked(task: &Task, after: &Case) -> Option<Effect> {
             let recipients: Vec<_> = to.cloned().collect();
             (!recipients.is_empty()).then(|| Effect::Notify { template: template.clone(), recipients })
         }
-        // See `Asking` and `Package::agreed`.
-        Task::Child { .. } | Task::Agree { .. } | Task::EndAgreement => None,
+        // See `Asking`, `link` and `Package::agreed`.
+        Task::Child { .. }
+        | Task::AskSurvey { .. }
+        | Task::Link { .. }
+        | Task::Agree { .. }
+        | Task::EndAgreement => None,
     }
 }
 

@@ -172,7 +172,7 @@ impl Teller<'_> {
                     let to = self.list(to.iter().map(|role| self.role(role)));
                     format!("{} {to}: {template}", self.say("يبلغ", "This is told to"))
                 }
-                Task::Child { package, each, entity, inward, concealed, .. } => {
+                Task::Child { package, each, entity, inward, for_customer, concealed, .. } => {
                     let many = self.say("تفتح حالة لكل سطر من", "A case is opened for each row, of");
                     let one = self.say("تفتح حالة من", "A case is opened, of");
                     let mut opened = format!("{} {package}", if each.is_some() { many } else { one });
@@ -185,7 +185,21 @@ impl Teller<'_> {
                             ", which answers to this case and not to the customer",
                         );
                     }
+                    if *for_customer {
+                        opened += self.say("، وهي للمتعامل", ", which is the customer's own");
+                    }
                     opened + &concealed.as_ref().map(|rule| self.concealed(rule)).unwrap_or_default()
+                }
+                Task::AskSurvey { package, .. } => {
+                    let asked = self.say(
+                        "يُسأل المتعامل، إن كان معروفا، بحالة من",
+                        "The customer, where it is known who that is, is asked by a case of",
+                    );
+                    format!("{asked} {package}")
+                }
+                Task::Link { link, to } => {
+                    let linked = self.say("تُربط الحالة بما يذكره", "The case is linked to what is named in");
+                    format!("{linked} {to} ({link})")
                 }
                 Task::Agree { .. } => self
                     .say(

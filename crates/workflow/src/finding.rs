@@ -98,6 +98,10 @@ codes! {
         TargetTable = "TARGET_TABLE",
         /// An agreement lacks a part, or a clock a party.
         Agreement = "AGREEMENT",
+        /// A case is linked where nothing can name the other.
+        Link = "LINK",
+        /// A customer is asked who is not known, or given what cannot be theirs.
+        Customer = "CUSTOMER",
         /// A clock never starts.
         NeverStarts = "NEVER_STARTS",
         /// A clock never stops.

@@ -96,8 +96,16 @@ impl Proposals {
                 names: CHILD,
                 form: None,
             };
-            let task =
-                Task::Child { package, link, each: None, with, entity: None, inward: false, concealed: None };
+            let task = Task::Child {
+                package,
+                link,
+                each: None,
+                with,
+                entity: None,
+                inward: false,
+                for_customer: false,
+                concealed: None,
+            };
             Some((code.clone(), Asking::of(reader, &spot, &task)?))
         };
         Self(definition.recurrence.iter().filter_map(asking).collect())

@@ -10,6 +10,7 @@ mod diff;
 mod explain;
 mod files;
 mod findings;
+mod others;
 mod overlay;
 mod quotas;
 mod recurrence;

@@ -172,7 +172,7 @@ pub(crate) fn changed(row: &case::Model, case: &Case, event: &CaseEvent, from_st
         from_state,
         reason: event.reason.clone().unwrap_or_default(),
         form_name: event.form.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
-        effects: event.effects.iter().map(|asked| effect(asked, event)).collect(),
+        effects: event.effects.iter().filter_map(|asked| effect(asked, event, row)).collect(),
     }
 }
 
@@ -217,7 +217,8 @@ fn snapshot(row: &case::Model, case: &Case) -> CaseSnapshot {
     }
 }
 
-fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
+/// What an effect asks of other services; of a link they hear as such.
+fn effect(asked: &Asked, event: &CaseEvent, row: &case::Model) -> Option<Effect> {
     let effect = match asked {
         Asked::Clock(effect) => effect::Effect::Clock(clock(effect)),
         Asked::Route => {
@@ -232,7 +233,7 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
             recipients: recipients.clone(),
         }),
         // One that is concealed is asked for otherwise.
-        Asked::Child { package, link, number, form, entity, inward, lodged_by: _ } => {
+        Asked::Child { package, link, number, form, entity, inward, for_customer, lodged_by: _ } => {
             effect::Effect::Child(events::ChildEffect {
                 package: package.clone(),
                 link: link.clone(),
@@ -240,8 +241,10 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
                 number: *number,
                 entity: entity.clone().unwrap_or_default(),
                 inward: *inward,
+                submitted_by: if *for_customer { row.submitted_by.clone() } else { String::new() },
             })
         }
+        Asked::Link { .. } => return None,
         Asked::Agree(agreement) => effect::Effect::Agreement(agreed(agreement)),
         Asked::EndAgreement => effect::Effect::Agreement(events::AgreementEffect {
             ended: true,
@@ -249,7 +252,7 @@ fn effect(asked: &Asked, event: &CaseEvent) -> Effect {
         }),
         Asked::Schedule(effect) => effect::Effect::Schedule(schedule(effect)),
     };
-    Effect { effect: Some(effect) }
+    Some(Effect { effect: Some(effect) })
 }
 
 fn agreed(agreement: &Agreement) -> events::AgreementEffect {

@@ -7,7 +7,7 @@ use masar_domain::BiText;
 
 use crate::finding::Found;
 use crate::form::Form;
-use crate::{Code, Definition, Dimension, Quota, Task};
+use crate::{Code, Definition, Dimension, Quota};
 
 use super::{sentence, tasks};
 
@@ -15,8 +15,7 @@ use super::{sentence, tasks};
 pub(super) fn check(definition: &Definition, forms: &BTreeMap<String, Form>, found: &Found) {
     for (code, quota) in &definition.quotas {
         let path = format!("quotas/{code}");
-        let asked = tasks(definition)
-            .any(|(_, task)| matches!(task, Task::Child { package, .. } if *package == quota.package));
+        let asked = tasks(definition).any(|(_, task)| task.opens() == Some(&quota.package));
         if !asked {
             let message =
                 format!("the quota `{code}` counts children of `{}`, which nothing asks for", quota.package);

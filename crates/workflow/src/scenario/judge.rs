@@ -52,6 +52,7 @@ impl Expect {
         }
         differ(&mut found, "messages", self.messages.as_ref(), &world.step.messages);
         differ(&mut found, "children", self.children.as_ref(), &world.step.children);
+        differ(&mut found, "links", self.links.as_ref(), &world.step.links);
         differ(&mut found, "cases by schedule", self.scheduled.as_ref(), &world.step.scheduled);
         differ(&mut found, "levels", self.levels.as_ref(), &world.step.levels);
         differ(&mut found, "what the system did", self.acted.as_ref(), &world.step.acted);

@@ -192,6 +192,8 @@ pub(crate) struct Expect {
     pub(super) messages: Option<BTreeSet<String>>,
     /// The children that this step asked for, by package: `complaint in DEMO-TRF` where the package names the entity.
     pub(super) children: Option<Vec<String>>,
+    /// The links that this step made: `merged_into CMP-2026-000001`.
+    pub(super) links: Option<Vec<String>>,
     /// The levels that climbed in this step: `response L1 to department_manager`, with `again` at the end of one that is
     /// told again.
     pub(super) levels: Option<Vec<String>>,

@@ -48,6 +48,7 @@ pub(super) struct World<'a> {
 pub(super) struct Happened {
     pub(super) messages: BTreeSet<String>,
     pub(super) children: Vec<String>,
+    pub(super) links: Vec<String>,
     pub(super) scheduled: Vec<String>,
     pub(super) levels: Vec<String>,
     pub(super) acted: Vec<String>,
@@ -263,6 +264,10 @@ impl<'a> World<'a> {
                     let opened = self.child((package, link), form.clone(), *inward, &event.actor);
                     self.step.children.push(format!("{package}{entity}"));
                     opened
+                }
+                Effect::Link { link, to } => {
+                    self.step.links.push(format!("{link} {to}"));
+                    Ok(())
                 }
                 // It is for the clocks of other cases.
                 Effect::Agree(_) | Effect::EndAgreement => Ok(()),

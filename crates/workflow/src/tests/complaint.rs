@@ -431,6 +431,7 @@ fn a_child_is_opened_from_the_form_of_its_transition() {
             form: form.clone(),
             entity: None,
             inward: false,
+            for_customer: false,
             lodged_by: None,
         };
         assert!(effects.contains(&asked), "{step}");

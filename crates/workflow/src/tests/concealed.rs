@@ -62,6 +62,7 @@ fn what_asks_for_a_concealed_child_asks_for_nothing_else() {
             form: json!({"subject": "Late"}),
             entity: None,
             inward: false,
+            for_customer: false,
             lodged_by: Some(name.to_owned()),
         };
         assert_eq!(event.effects, [asked]);

@@ -92,6 +92,7 @@ impl<'a> Walk<'a> {
                 }),
                 Effect::Clock(_)
                 | Effect::Notify { .. }
+                | Effect::Link { .. }
                 | Effect::Agree(_)
                 | Effect::EndAgreement
                 | Effect::Schedule(_) => {}

@@ -21,6 +21,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use super::concealed::lodged;
+use super::links::Named;
 use super::recurrence::Counts;
 use super::{Deed, Error, Order, package};
 use crate::encode;
@@ -72,14 +73,14 @@ pub(crate) struct Touched {
 }
 
 /// The case at the other end of a link.
-struct Other {
+pub(super) struct Other {
     id: Uuid,
     reference: String,
     tenant: String,
 }
 
 impl Other {
-    fn of(row: &case::Model) -> Self {
+    pub(super) fn of(row: &case::Model) -> Self {
         Self { id: row.id, reference: row.reference.clone(), tenant: row.tenant.clone() }
     }
 }
@@ -99,6 +100,7 @@ pub(crate) struct Session<'a> {
     lodged: Vec<concealed::Model>,
     events: Vec<Event>,
     counts: Counts,
+    named: Named,
 }
 
 impl<'a> Session<'a> {
@@ -126,11 +128,12 @@ impl<'a> Session<'a> {
             lodged: Vec::new(),
             events: Vec::new(),
             counts: Counts::default(),
+            named: Named::default(),
         })
     }
 
     /// Counts what may come again with cases that are opened, each with the time at which it was received, and with commands on
-    /// cases of this session. What the system does by itself fills in no form, and so names no matter.
+    /// cases of this session; and looks for the cases that these name. What the system does by itself fills in no form, and so names no matter.
     pub(crate) async fn foresee<'b>(
         mut self,
         tx: &Transaction,
@@ -152,8 +155,10 @@ impl<'a> Session<'a> {
             let (tenant, at) = (row.tenant.clone(), from_db(row.received_at));
             let matters = package.matters_of_command(case, command);
             self.counts.ask(&tenant, &package, matters, at);
+            self.named.ask(&tenant, &package, command);
         }
         self.counts.count(tx).await?;
+        self.named.find(tx).await?;
         Ok(self)
     }
 
@@ -252,8 +257,13 @@ impl<'a> Session<'a> {
                 let package = package(&self.core.packages, row)?;
                 let event = decide(&package, case, &command, &actor, situation)?;
                 self.core.entities.refuse(&self.core.packages, &tenant, &event)?;
+                let asked = (&*package, &command);
+                let links = self.named.links(row, submitter.as_deref(), asked, &event.effects)?;
                 let event = self.counts.follow(row, &package, Some(case), event);
                 self.follow(&event)?;
+                for (link, other) in links {
+                    self.link(id, other, link, &actor.id, at);
+                }
             }
             Deed::Comment { text, audience } => {
                 self.note(id, "comment", at, &actor.id, audience, text);
@@ -378,8 +388,7 @@ impl<'a> Session<'a> {
 
     /// Writes all that changed, in a handful of statements, and says which cases did.
     pub(crate) async fn save(self, tx: &Transaction) -> Result<BTreeSet<Uuid>, Error> {
-        let Self { core, mut rows, above: _, folds, changed, moved, entries, links, lodged, events, counts } =
-            self;
+        let Self { core, mut rows, folds, changed, moved, entries, links, lodged, events, counts, .. } = self;
         counts.save(tx).await?;
         save_all(tx, changed.iter().filter_map(|id| rows.remove(id)).collect()).await?;
         save_all(tx, fold::rows(moved.iter().filter_map(|id| folds.get(id)))?).await?;

@@ -2,6 +2,7 @@
 
 mod concealed;
 mod core;
+mod links;
 mod migrate;
 mod opening;
 mod publish;

@@ -8,7 +8,7 @@ use masar_domain::CaseKey;
 use masar_store::{Error, Store, Transaction, padded};
 use masar_workflow::Child;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::{Condition, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -81,6 +81,14 @@ impl Model {
         [&self.tenant, &self.package, &self.package_version]
     }
 
+    /// True when it is the one that is asked for so.
+    pub(crate) fn is(&self, key: &CaseKey) -> bool {
+        match key {
+            CaseKey::Id(id) => self.id == *id,
+            CaseKey::Reference(reference) => self.reference == reference.to_string(),
+        }
+    }
+
     /// What is known of the cases that this one asked for.
     pub(crate) fn children(&self) -> Result<Vec<Child>, serde_json::Error> {
         Ok(self.known()?.into_values().map(|known| known.child).collect())
@@ -124,6 +132,24 @@ pub(crate) async fn all(store: &Store, ids: BTreeSet<Uuid>) -> Result<Vec<Model>
     }
     let rows = Entity::find().filter(Column::Id.is_in(padded(ids))).order_by_asc(Column::Id);
     Ok(rows.all(store.reader()).await?)
+}
+
+/// The cases of an entity that are asked for by keys.
+pub(crate) async fn named(
+    tx: &Transaction,
+    tenant: &str,
+    keys: BTreeSet<CaseKey>,
+) -> Result<Vec<Model>, Error> {
+    let (mut ids, mut references) = (Vec::new(), Vec::new());
+    for key in keys {
+        match key {
+            CaseKey::Id(id) => ids.push(id),
+            CaseKey::Reference(reference) => references.push(reference.to_string()),
+        }
+    }
+    let one_of =
+        Condition::any().add(Column::Id.is_in(padded(ids))).add(Column::Reference.is_in(padded(references)));
+    Ok(Entity::find().filter(Column::Tenant.eq(tenant)).filter(one_of).all(tx).await?)
 }
 
 /// Cases, locked in the order of their ids so that no two writers wait for each other.

@@ -166,6 +166,12 @@ impl Admission {
         }
     }
 
+    /// True while cases are opened: what waits then, waits for its turn.
+    pub(crate) fn is_opening(&self) -> bool {
+        let lately = self.opened.iter().rev().take_while(|(at, _)| seconds(*at, self.looked) < MEASURED);
+        lately.into_iter().any(|(_, count)| *count > 0)
+    }
+
     /// Cases opened in a second, over a time that is longer than it takes to open some: they are opened many at once.
     fn rate(&self) -> f64 {
         let window = MEASURED.max(2.0 * self.age);

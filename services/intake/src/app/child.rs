@@ -35,7 +35,11 @@ pub(crate) fn child(
         ),
         event: CaseSubmitted {
             form: asked.form,
-            submitted_by: if elsewhere || asked.inward { &parent.tenant } else { actor }.to_owned(),
+            submitted_by: match asked.submitted_by.as_str() {
+                "" if elsewhere || asked.inward => parent.tenant.clone(),
+                "" => actor.to_owned(),
+                customer => customer.to_owned(),
+            },
             parent_case_id: parent_id.clone(),
             parent_link: asked.link,
             parent_tenant: if elsewhere { parent.tenant.clone() } else { String::new() },

@@ -20,7 +20,7 @@ use crate::store::submission;
 
 /// How often is looked.
 const PACE: Duration = Duration::from_millis(250);
-/// So few that wait are no lag: of some the event may be parked, and they are never opened.
+/// So few that wait while none is opened are no lag: of some the event may be parked, and they are never opened.
 const FEW: u64 = 64;
 /// How far back is looked at the start.
 const BACK: SignedDuration = SignedDuration::from_mins(10);
@@ -117,10 +117,11 @@ impl Gate {
         }
     }
 
-    /// When that was accepted which waits for longest to be opened, if more than a few wait.
+    /// When that was accepted which waits for longest to be opened, if any wait for those before them, or more than a few wait.
     async fn oldest(&self, store: &Store) -> Result<Option<Timestamp>, masar_store::Error> {
         let (now, newest) = (self.clock.now(), *lock(&self.newest));
-        let oldest = submission::waiting(store, newest, FEW).await?;
+        let few = if self.with(|admission| admission.is_opening()) { 0 } else { FEW };
+        let oldest = submission::waiting(store, newest, few).await?;
         if oldest.is_none() {
             self.pass(id_at(now.saturating_sub(SETTLED).unwrap_or(now)));
         }

@@ -163,6 +163,19 @@ proptest! {
 
 /// Three seconds' worth is opened at once, as the transactions of a slow machine do.
 #[test]
+fn what_is_opened_is_remembered_for_a_moment() {
+    let mut platform = Platform::new();
+    assert!(!platform.admission.is_opening());
+    platform.pass(&[("one", 1)], 1);
+    for _ in 1..2 * LOOKS {
+        platform.pass(&[], 1);
+        assert!(platform.admission.is_opening());
+    }
+    platform.pass(&[], 1);
+    assert!(!platform.admission.is_opening());
+}
+
+#[test]
 fn a_lump_that_takes_long_is_no_standstill() {
     let (mut platform, offered) = (Platform::new(), [("flood", 200), ("light", 2)]);
     for _ in 0..5 * LOOKS {
