@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use masar_store::{Store, insert_all, time};
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::tables::outbox;
-use crate::{Error, Event, partition_of};
+use crate::transport::batch;
+use crate::{Error, Event, Message, partition_of};
 
 /// The door to a service's outbox. Clones share it.
 #[derive(Debug, Clone)]
@@ -34,7 +36,7 @@ impl Outbox {
     /// # Errors
     /// What the database says.
     pub async fn put<C: ConnectionTrait>(&self, tx: &C, events: Vec<Event>) -> Result<(), Error> {
-        Ok(insert_all(tx, events.into_iter().map(row).collect()).await?)
+        Ok(insert_all(tx, events.into_iter().map(|event| row(vec![event])).collect()).await?)
     }
 
     /// Wakes the relay; called after the commit.
@@ -47,17 +49,29 @@ impl Outbox {
     }
 }
 
-fn row(event: Event) -> outbox::ActiveModel {
+/// One row for events of a partition and an entity.
+fn row(mut events: Vec<Event>) -> outbox::ActiveModel {
+    let count = i32::try_from(events.len()).unwrap_or(i32::MAX);
+    let first = &events[0];
+    let (partition, tenant) = (partition_of(&first.subject).cast_signed(), first.tenant.clone());
+    let first_at = time::to_db(first.time);
+    let event = if count == 1 { events.pop() } else { None };
+    let data = event.as_ref().map_or_else(|| batch(events), |event| event.data.to_vec());
+    let (id, kind, subject, traceparent) = match event {
+        Some(event) => (event.id, event.kind, event.subject, event.traceparent),
+        None => (Uuid::now_v7(), String::new(), String::new(), None),
+    };
     outbox::ActiveModel {
         id: ActiveValue::NotSet,
-        partition: ActiveValue::Set(partition_of(&event.subject).cast_signed()),
-        event_id: ActiveValue::Set(event.id),
-        kind: ActiveValue::Set(event.kind),
-        tenant: ActiveValue::Set(event.tenant),
-        subject: ActiveValue::Set(event.subject),
-        time: ActiveValue::Set(time::to_db(event.time)),
-        traceparent: ActiveValue::Set(event.traceparent),
-        data: ActiveValue::Set(event.data.into()),
+        partition: ActiveValue::Set(partition),
+        event_id: ActiveValue::Set(id),
+        kind: ActiveValue::Set(kind),
+        tenant: ActiveValue::Set(tenant),
+        subject: ActiveValue::Set(subject),
+        time: ActiveValue::Set(first_at),
+        traceparent: ActiveValue::Set(traceparent),
+        data: ActiveValue::Set(data),
+        events: ActiveValue::Set(count),
     }
 }
 
@@ -66,20 +80,29 @@ fn row(event: Event) -> outbox::ActiveModel {
 /// # Errors
 /// What the database says.
 pub async fn waiting(store: &Store, tenant: &str) -> Result<u64, Error> {
-    let waiting = outbox::Entity::find().filter(outbox::Column::Tenant.eq(tenant));
-    Ok(waiting.count(store.reader()).await?)
+    let rows = outbox::Entity::find().filter(outbox::Column::Tenant.eq(tenant)).select_only();
+    let counted = rows.column_as(outbox::Column::Events.sum(), "events").into_tuple::<Option<i64>>();
+    Ok(counted.one(store.reader()).await?.flatten().unwrap_or_default().unsigned_abs())
 }
 
-/// The event that a row keeps.
-pub(crate) fn event(service: &str, row: outbox::Model) -> Event {
-    Event {
+/// The events that a row keeps.
+///
+/// # Errors
+/// `Data` when it cannot be read.
+pub(crate) fn events(service: &str, row: outbox::Model) -> Result<Vec<Event>, Error> {
+    let source = service.to_owned();
+    if row.events > 1 {
+        let events = Message::decode(&row.data)?.into_iter();
+        return Ok(events.map(|event| Event { source: source.clone(), ..event }).collect());
+    }
+    Ok(vec![Event {
         id: row.event_id,
-        source: service.to_owned(),
+        source,
         kind: row.kind,
         tenant: row.tenant,
         subject: row.subject,
         time: time::from_db(row.time),
         traceparent: row.traceparent,
         data: row.data.into(),
-    }
+    }])
 }

@@ -13,20 +13,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::outbox::event;
+use crate::outbox::events;
 use crate::tables::outbox;
-use crate::{Error, Message, Now, Outbox, PARTITIONS, Transport, metrics};
+use crate::transport::fits;
+use crate::{Error, Message, Now, Outbox, Transport, metrics};
 
-/// Events of one message: packing is worth half as much again in throughput.
-const PACKED: usize = 256;
-/// The size that a message may reach; an event that is larger goes alone.
-const PACKED_BYTES: usize = 1 << 20;
+/// Rows that are read for a turn: enough for a full message of each partition when a transaction tells of some tens of cases.
+const READ: u64 = 256;
 const POLL: Duration = Duration::from_secs(1);
 /// How long a message on its way may still be confirmed when the service stops.
 const GRACE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// Events that are deleted between two sweeps: whoever reads the oldest passes all that PostgreSQL has not swept.
-const SWEPT: usize = 10_000;
+/// Rows that are deleted between two sweeps: whoever reads the oldest passes all that PostgreSQL has not swept.
+const SWEPT: usize = 2_000;
 
 /// Moves the events of one service from its outbox to the transport.
 pub struct Relay {
@@ -151,15 +150,17 @@ impl Relay {
             let sent =
                 join_all(pack(rows).into_iter().map(|(partition, rows)| self.send(partition, rows, stop)))
                     .await;
-            let mut confirmed = Vec::new();
-            let mut failure = None;
+            let (mut confirmed, mut published, mut failure) = (Vec::new(), 0, None);
             for result in sent {
                 match result {
-                    Ok(ids) => confirmed.extend(ids),
+                    Ok((ids, events)) => {
+                        confirmed.extend(ids);
+                        published += events;
+                    }
                     Err(error) => failure = Some(error),
                 }
             }
-            metrics::published(self.outbox.service(), confirmed.len());
+            metrics::published(self.outbox.service(), published);
             *dead += confirmed.len();
             rows = self.next(lease, confirmed).await?;
             if let Some(error) = failure {
@@ -184,24 +185,29 @@ impl Relay {
         metrics::outbox_age(self.outbox.service(), age.unwrap_or_default());
     }
 
+    /// Sends rows of a partition as one message; their ids, and how many events they were.
     async fn send(
         &self,
         partition: i16,
         rows: Vec<outbox::Model>,
         stop: &CancellationToken,
-    ) -> Result<Vec<i64>, Error> {
+    ) -> Result<(Vec<i64>, usize), Error> {
         let ids = rows.iter().map(|row| row.id).collect();
-        let events = rows.into_iter().map(|row| event(self.outbox.service(), row)).collect();
+        let mut told = Vec::new();
+        for row in rows {
+            told.extend(events(self.outbox.service(), row)?);
+        }
+        let count = told.len();
         let source = self.outbox.service().to_owned();
         let partition = partition.cast_unsigned();
-        let message = Message { id: Uuid::now_v7(), source, partition, events };
+        let message = Message { id: Uuid::now_v7(), source, partition, events: told };
         let given_up = async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
             biased;
-            published = self.transport.publish(message) => published.map(|()| ids),
+            published = self.transport.publish(message) => published.map(|()| (ids, count)),
             () = given_up => Err(Error::Transport("the service stops".to_owned())),
         }
     }
@@ -220,24 +226,31 @@ impl Relay {
     }
 }
 
-/// The oldest events: as many as one turn can send.
+/// The oldest rows: about what one turn can send.
 async fn oldest<C: ConnectionTrait>(db: &C) -> Result<Vec<outbox::Model>, Error> {
-    let most = PACKED as u64 * u64::from(PARTITIONS);
-    Ok(outbox::Entity::find().order_by_asc(outbox::Column::Id).limit(most).all(db).await?)
+    Ok(outbox::Entity::find().order_by_asc(outbox::Column::Id).limit(READ).all(db).await?)
 }
 
 /// The head of each partition that fits one message.
 fn pack(rows: Vec<outbox::Model>) -> BTreeMap<i16, Vec<outbox::Model>> {
-    let mut packs: BTreeMap<i16, (usize, bool, Vec<outbox::Model>)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Pack {
+        events: usize,
+        bytes: usize,
+        full: bool,
+        rows: Vec<outbox::Model>,
+    }
+    let mut packs: BTreeMap<i16, Pack> = BTreeMap::new();
     for row in rows {
-        let (bytes, full, pack) = packs.entry(row.partition).or_default();
-        *bytes += row.data.len();
-        *full |= pack.len() == PACKED || (*bytes > PACKED_BYTES && !pack.is_empty());
-        if !*full {
-            pack.push(row);
+        let pack = packs.entry(row.partition).or_default();
+        pack.events += usize::try_from(row.events).unwrap_or_default();
+        pack.bytes += row.data.len();
+        pack.full |= !pack.rows.is_empty() && !fits(pack.events, pack.bytes);
+        if !pack.full {
+            pack.rows.push(row);
         }
     }
-    packs.into_iter().map(|(partition, (_, _, pack))| (partition, pack)).collect()
+    packs.into_iter().map(|(partition, pack)| (partition, pack.rows)).collect()
 }
 
 #[cfg(test)]
@@ -246,7 +259,7 @@ mod tests {
 
     use super::*;
 
-    fn row(id: i64, partition: i16, bytes: usize) -> outbox::Model {
+    fn row(id: i64, (partition, events, bytes): (i16, i32, usize)) -> outbox::Model {
         outbox::Model {
             id,
             partition,
@@ -257,15 +270,17 @@ mod tests {
             time: chrono::DateTime::UNIX_EPOCH,
             traceparent: None,
             data: vec![0; bytes],
+            events,
         }
     }
 
     proptest! {
         #[test]
         fn a_pack_is_the_head_of_its_partition(
-            rows in prop::collection::vec((0i16..3, prop::sample::select(vec![10usize, 700_000, 2_000_000])), 0..40)
+            rows in prop::collection::vec(
+                (0i16..3, 1i32..200, prop::sample::select(vec![10usize, 700_000, 2_000_000])), 0..40)
         ) {
-            let rows: Vec<_> = (0i64..).zip(rows).map(|(id, (partition, bytes))| row(id, partition, bytes)).collect();
+            let rows: Vec<_> = (0i64..).zip(rows).map(|(id, of)| row(id, of)).collect();
             let packs = pack(rows.clone());
             for partition in 0i16..3 {
                 let all: Vec<_> = rows.iter().filter(|row| row.partition == partition).cloned().collect();
@@ -275,7 +290,12 @@ mod tests {
                 };
                 prop_assert!(!pack.is_empty());
                 prop_assert_eq!(&all[..pack.len()], pack.as_slice());
-                prop_assert!(pack.len() == 1 || pack.iter().map(|row| row.data.len()).sum::<usize>() <= PACKED_BYTES);
+                let sum = |rows: &[outbox::Model]| {
+                    let events = rows.iter().map(|row| usize::try_from(row.events).unwrap()).sum();
+                    fits(events, rows.iter().map(|row| row.data.len()).sum())
+                };
+                prop_assert!(pack.len() == 1 || sum(pack));
+                prop_assert!(pack.len() == all.len() || !sum(&all[..=pack.len()]));
             }
         }
     }

@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, reason = "SeaORM asks for public entities")]
 
 pub(crate) mod outbox {
-    //! Events that wait for the relay.
+    //! Events that wait for the relay: a row for each, or for several of a partition and an entity that were written together.
     use chrono::{DateTime, Utc};
     use sea_orm::entity::prelude::*;
 
@@ -18,7 +18,11 @@ pub(crate) mod outbox {
         pub subject: String,
         pub time: DateTime<Utc>,
         pub traceparent: Option<String>,
+        /// The data of the one event, or the whole of several, packed as on the wire.
         pub data: Vec<u8>,
+        /// How many events it is. Of several, only these columns, the entity, the partition and the first time say anything.
+        #[sea_orm(default_value = 1)]
+        pub events: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -90,8 +94,9 @@ pub(crate) mod parked {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-use masar_store::CreateTables;
+use masar_store::{AddColumns, CreateTables};
 use sea_orm_migration::MigrationTrait;
+use sea_orm_migration::prelude::ColumnDef;
 
 /// The migrations that the database of every service begins with.
 #[must_use]
@@ -112,5 +117,11 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
             "ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000)",
         ],
     };
-    vec![Box::new(tables), masar_store::lease_tables()]
+    let packed = AddColumns {
+        name: "m0001_outbox_packed",
+        table: "outbox",
+        columns: || vec![ColumnDef::new(outbox::Column::Events).integer().not_null().default(1).to_owned()],
+        then: &[],
+    };
+    vec![Box::new(tables), masar_store::lease_tables(), Box::new(packed)]
 }
