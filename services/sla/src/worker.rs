@@ -19,8 +19,8 @@ use crate::store::timer::{self, SHARDS, Timer};
 
 /// Marks that one transaction fires.
 const MOST: usize = 500;
-/// Timers of one tenant that one look reads.
-const EACH: u64 = 1_000;
+/// Timers of one tenant in one shard that one look reads.
+const EACH: u64 = 200;
 /// How far ahead a look reads.
 const AHEAD: Duration = Duration::from_secs(1);
 /// How far ahead is looked for the next timer.
@@ -82,15 +82,15 @@ impl Timers {
         let now = self.clock.now();
         let (until, far) = (now + AHEAD, now + FAR);
         self.keeper.timers.read_until(Timestamp::MAX);
-        let first = timer::first(&self.store, &shards, far).await?;
-        let next = first.first().and_then(timer::First::at).unwrap_or(far);
+        let turns = timer::first(&self.store, &shards, far).await?;
+        let next = turns.first().and_then(timer::Turn::at).unwrap_or(far);
         if next > until {
             self.keeper.timers.read_until(next);
             self.wait(Some(next - AHEAD), looked).await;
             return Ok(());
         }
         let stuck: Vec<_> = self.stuck.keys().copied().collect();
-        let coming = timer::coming(&self.store, &first, &shards, until, EACH, &stuck).await?;
+        let coming = timer::coming(&self.store, &turns, until, EACH, &stuck).await?;
         self.keeper.timers.read_until(until);
         self.fire_all(coming.into(), &held, looked).await
     }

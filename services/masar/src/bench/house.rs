@@ -73,8 +73,8 @@ pub(super) struct House {
 }
 
 impl House {
-    /// Starts the platform, or one of its services by itself, and waits until it answers.
-    pub(super) async fn start(ground: &Ground, only: Option<&str>) -> Result<Self> {
+    /// Starts the platform, or some of its services alone, and waits until it answers.
+    pub(super) async fn start(ground: &Ground, only: &[&str]) -> Result<Self> {
         let (folder, data) = (ground.folder.path(), ground.data_folder());
         let log = folder.join("platform.log");
         let credentials = Credentials::of(&data)?;
@@ -87,7 +87,7 @@ impl House {
         let servers = [("MASAR_DATABASE", &ground.postgres), ("MASAR_AMQP", &ground.amqp)];
         command.envs(servers.into_iter().filter_map(|(key, url)| Some((key, url.as_ref()?))));
         command.args(["up", "--no-cases", "--listen", &address.to_string(), "--data"]).arg(&data);
-        command.args(only.map(|service| format!("--only={service}")));
+        command.args(only.iter().map(|service| format!("--only={service}")));
         command.arg("--config").arg(configuration(folder)?);
         command.stdout(Stdio::null()).stderr(fs::File::create(&log)?).kill_on_drop(true);
         let child = command.spawn().context("cannot start the platform")?;
@@ -152,7 +152,7 @@ impl House {
 /// held back at intake: what is measured is how much is done, not who is admitted.
 fn configuration(folder: &Path) -> Result<PathBuf> {
     let package = folder.join("package");
-    fs::create_dir(&package).and_then(|()| PACKAGE.extract(&package))?;
+    fs::create_dir_all(&package).and_then(|()| PACKAGE.extract(&package))?;
     let (file, package) = (folder.join("masar.toml"), serde_json::to_string(&package)?);
     fs::write(
         &file,

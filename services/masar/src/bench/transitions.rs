@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::desk::Desk;
-use super::house::House;
+use super::house::{Ground, House};
 use super::limit::CALLERS;
 use super::load::{Caller, Measured, Span};
 use super::sample::Complaints;
@@ -27,10 +27,27 @@ const MANAGER: &str = "lab-disputes-manager";
 /// Streams of transitions in bulk.
 const STREAMS: usize = 2;
 
-pub(super) async fn run(house: &House, pace: Pace, report: &mut Report) -> Result<()> {
+/// Measures cases by itself, with intake, whom it asks for cases that it does not know, on what the whole platform has opened and queued before.
+pub(super) async fn run(ground: &Ground, pace: Pace, report: &mut Report) -> Result<()> {
+    let pool = Pool::default();
+    Report::say("preparing cases");
+    let house = House::start(ground, &[]).await?;
+    // So many that none gets a longer history than a case has.
+    prepare(&house, &officers(&house, &pool).await?, if pace.quick { 320 } else { 6_400 }).await?;
+    house.stop().await?;
+    let house = House::start(ground, &[masar_intake::NAME, masar_cases::NAME]).await?;
+    pace.climb(officers(&house, &pool).await?, report).await?;
+    let (handlers, manager) = (house.people(HANDLER).await?, house.person(MANAGER).await?);
+    let measured = bulk(&handlers[..STREAMS], &manager, &pool, &steps(), pace.span()).await?;
+    report.step("in bulk", &measured)?;
+    report.rate("bulk_", &measured);
+    house.stop().await
+}
+
+/// Those who act on the cases of a pool.
+async fn officers(house: &House, pool: &Pool) -> Result<Vec<Officer>> {
     let (handlers, managers) = (house.people(HANDLER).await?, house.people(MANAGER).await?);
     let steps: Arc<[Step]> = steps().into();
-    let pool = Pool::default();
     let ways = handlers.iter().zip(&managers).cycle().take(CALLERS);
     let officers = ways.map(|(handler, manager)| Officer {
         handler: CaseServiceClient::new(handler.clone()),
@@ -38,15 +55,7 @@ pub(super) async fn run(house: &House, pace: Pace, report: &mut Report) -> Resul
         steps: Arc::clone(&steps),
         pool: pool.clone(),
     });
-    let officers: Vec<_> = officers.collect();
-    Report::say("preparing cases");
-    // So many that none gets a longer history than a case has.
-    prepare(house, &officers, if pace.quick { 320 } else { 6_400 }).await?;
-    pace.climb(officers, report).await?;
-    let measured = bulk(&handlers[..STREAMS], &managers[0], &pool, &steps, pace.span()).await?;
-    report.step("in bulk", &measured)?;
-    report.rate("bulk_", &measured);
-    Ok(())
+    Ok(officers.collect())
 }
 
 /// Contacts, over and over, with the cases that the calls have left; drafts are returned first.

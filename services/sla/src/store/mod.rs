@@ -89,7 +89,7 @@ impl MigratorTrait for Migrator {
 }
 
 /// What timers need beside the columns of their clocks.
-fn for_timers() -> [Box<dyn MigrationTrait>; 2] {
+fn for_timers() -> [Box<dyn MigrationTrait>; 3] {
     [
         // The release before writes clocks without these: late is what fires after its mark, and no extension waits.
         Box::new(AddColumns {
@@ -108,6 +108,16 @@ fn for_timers() -> [Box<dyn MigrationTrait>; 2] {
             name: "m0011_timer_tenants",
             tables: |schema| vec![schema.create_table_from_entity(tenant::Entity)],
             indexes: &[],
+            postgres: &[],
+        }),
+        // By shard before time: of very many that are due at one moment nobody passes those of another replica.
+        Box::new(CreateTables {
+            name: "m0012_turns",
+            tables: |_| Vec::new(),
+            indexes: &[
+                "CREATE INDEX clocks_turns ON clocks (tenant, shard, next_at) WHERE next_at IS NOT NULL",
+                "DROP INDEX clocks_timers",
+            ],
             postgres: &[],
         }),
     ]
