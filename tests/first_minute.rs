@@ -76,6 +76,22 @@ async fn a_case_moves(server: &Server<'_>, key: &str) -> Result<()> {
     Ok(())
 }
 
+/// The same complaint comes once more, and is merged with the first.
+async fn another_is_merged_with_it(server: &Server<'_>, key: &str) -> Result<()> {
+    let again = server.submit().await?;
+    eventually("it waits at the desk", async || {
+        let shown = server.answered("lab-triage-1", &["case", "show", &again]).await?;
+        Ok((shown["queue"] == "triage").then_some(()))
+    })
+    .await?;
+    server.answered("lab-triage-1", &["case", "move", &again, "start_triage"]).await?;
+    let form = json!({"survivor": key}).to_string();
+    server.answered("lab-triage-1", &["case", "move", &again, "merge", "--form", &form]).await?;
+    let shown = server.said("lab-triage-1", &["case", "show", &again]).await?;
+    assert!(shown.contains(&format!("\nlinked     merged_into {key}\n")), "{shown}");
+    Ok(())
+}
+
 /// It is taken from a department's queue and put back.
 async fn a_task_is_taken(server: &Server<'_>, key: &str) -> Result<()> {
     eventually("it waits at the department", async || {
@@ -127,6 +143,7 @@ async fn the_first_commands_say_what_they_should() -> Result<()> {
     let server = Server { address: format!("http://{address}"), data };
     let key = server.submit().await?;
     a_case_moves(&server, &key).await?;
+    another_is_merged_with_it(&server, &key).await?;
     a_task_is_taken(&server, &key).await?;
     promises_are_told(&server, &key).await?;
     assert_eq!(process.terminate().await?, Some(0));

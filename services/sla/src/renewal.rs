@@ -14,7 +14,7 @@ use crate::app::{Error, Keeper, Session};
 use crate::store::clock::{self, Behind};
 
 /// Clocks of one transaction.
-const MOST: u64 = 200;
+const MOST: u64 = 500;
 /// Transactions at once.
 const AT_ONCE: usize = 2;
 /// How long to wait after a failure, for clocks that somebody holds, and while another replica leads.

@@ -96,6 +96,11 @@ async fn show(mut client: Client, case: String) -> Result<Answer> {
         let sentence = standing.sentence.as_ref().map(|sentence| sentence.en.as_str()).unwrap_or_default();
         writeln!(text, "quota      {sentence}{}", if standing.met { "" } else { "   (not met)" })?;
     }
+    for link in &found.links {
+        let said = [&link.link, &link.reference, &link.entity, &link.package, &link.state];
+        let said: Vec<&str> = said.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        writeln!(text, "linked     {}", said.join(" "))?;
+    }
     for line in doable.transitions {
         let why = if line.allowed { String::new() } else { format!("   no: {}", line.refusal) };
         let form = if line.form.is_empty() { String::new() } else { format!(" (form {})", line.form) };
