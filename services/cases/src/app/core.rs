@@ -133,7 +133,8 @@ impl<'a> Session<'a> {
     }
 
     /// Counts what may come again with cases that are opened, each with the time at which it was received, and with commands on
-    /// cases of this session; and looks for the cases that these name. What the system does by itself fills in no form, and so names no matter.
+    /// cases of this session; and looks for the cases that these name. What the system does by itself fills in no form, and so names
+    /// neither a matter nor a case.
     pub(crate) async fn foresee<'b>(
         mut self,
         tx: &Transaction,

@@ -161,7 +161,6 @@ proptest! {
     }
 }
 
-/// Three seconds' worth is opened at once, as the transactions of a slow machine do.
 #[test]
 fn what_is_opened_is_remembered_for_a_moment() {
     let mut platform = Platform::new();
@@ -175,6 +174,7 @@ fn what_is_opened_is_remembered_for_a_moment() {
     assert!(!platform.admission.is_opening());
 }
 
+/// Three seconds' worth is opened at once, as the transactions of a slow machine do.
 #[test]
 fn a_lump_that_takes_long_is_no_standstill() {
     let (mut platform, offered) = (Platform::new(), [("flood", 200), ("light", 2)]);
