@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use masar_store::{Lease, Leases, Listener, Store, listen, padded, tell, time};
+use masar_store::{Lease, Leases, Listener, Store, listen, look_at_new_tables, padded, tell, time};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,7 +25,11 @@ const POLL: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// Rows that are deleted between two sweeps: whoever reads the oldest passes all that PostgreSQL has not swept.
-const SWEPT: usize = 2_000;
+const SWEPT: u32 = 2_000;
+/// Between two looks for tables that PostgreSQL has never looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// Empty pages at the end stay, for nobody could write while they were given back; the index is always swept, for it is what is read.
+const SWEEP: &str = "VACUUM (SKIP_LOCKED, TRUNCATE FALSE, INDEX_CLEANUP ON) outbox";
 
 /// Moves the events of one service from its outbox to the transport.
 pub struct Relay {
@@ -67,25 +71,22 @@ impl Relay {
     /// outbox for the next start. Of several replicas one sends, the others tell it what they wrote, and wait for it to go.
     pub async fn run(self, stop: CancellationToken) {
         metrics::relay(self.outbox.service());
-        let elsewhere = Elsewhere(Notify::new());
+        let (elsewhere, dead) = (Elsewhere(Notify::new()), Semaphore::new(0));
         let topic = format!("masar_{}_outbox", self.outbox.service());
         tokio::select! {
-            () = self.work(&stop, &elsewhere.0, &topic) => {}
+            () = self.work(&stop, &elsewhere.0, &topic, &dead) => {}
+            () = self.keep(&dead) => {}
             () = listen(&self.store, &topic, &elsewhere) => {}
         }
     }
 
-    async fn work(&self, stop: &CancellationToken, elsewhere: &Notify, topic: &str) {
+    async fn work(&self, stop: &CancellationToken, elsewhere: &Notify, topic: &str, dead: &Semaphore) {
         let mut leases = Leases::new(self.store.clone(), "relay", 1);
-        let (mut backoff, mut dead) = (Backoff::new(SHORTEST_PAUSE), 0);
+        let mut backoff = Backoff::new(SHORTEST_PAUSE);
         while !stop.is_cancelled() {
-            match self.turn(&mut leases, &mut dead, stop).await {
+            match self.turn(&mut leases, dead, stop).await {
                 Ok(turn) => {
                     backoff.reset();
-                    if dead >= SWEPT {
-                        self.sweep().await;
-                        dead = 0;
-                    }
                     stop.run_until_cancelled(self.rest(turn, elsewhere, topic)).await;
                 }
                 Err(error) => {
@@ -103,7 +104,7 @@ impl Relay {
     async fn turn(
         &self,
         leases: &mut Leases,
-        dead: &mut usize,
+        dead: &Semaphore,
         stop: &CancellationToken,
     ) -> Result<Turn, Error> {
         match leases.turn().await?.first() {
@@ -138,11 +139,11 @@ impl Relay {
         Ok(tx.commit().await?)
     }
 
-    /// Sends until the outbox is empty, much is dead or the lease is old. At most one message of a partition is unconfirmed, so
+    /// Sends until the outbox is empty or the lease is old. At most one message of a partition is unconfirmed, so
     /// that a failure cannot turn the order of a subject's events. True when there is more.
-    async fn drain(&self, lease: &Lease, dead: &mut usize, stop: &CancellationToken) -> Result<bool, Error> {
+    async fn drain(&self, lease: &Lease, dead: &Semaphore, stop: &CancellationToken) -> Result<bool, Error> {
         let mut rows = oldest(self.store.reader()).await?;
-        while !stop.is_cancelled() && !lease.is_old() && *dead < SWEPT {
+        while !stop.is_cancelled() && !lease.is_old() {
             self.tell_age(rows.first());
             if rows.is_empty() {
                 return Ok(false);
@@ -161,7 +162,7 @@ impl Relay {
                 }
             }
             metrics::published(self.outbox.service(), published);
-            *dead += confirmed.len();
+            dead.add_permits(confirmed.len());
             rows = self.next(lease, confirmed).await?;
             if let Some(error) = failure {
                 return Err(error);
@@ -170,13 +171,25 @@ impl Relay {
         Ok(true)
     }
 
-    /// Has PostgreSQL forget what was deleted, which it does by itself a minute later at best. SQLite keeps nothing of it.
-    async fn sweep(&self) {
+    /// Does for PostgreSQL what it does by itself a minute later at best: has it forget what was deleted, whenever that is much,
+    /// and look at new tables. SQLite needs none of it.
+    async fn keep(&self, dead: &Semaphore) {
         if self.store.backend() != DbBackend::Postgres {
-            return;
+            return std::future::pending().await;
         }
-        if let Err(error) = self.store.reader().execute_unprepared("VACUUM (SKIP_LOCKED) outbox").await {
-            tracing::warn!(service = self.outbox.service(), %error, "the outbox is not swept: to read it takes longer");
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            let kept = tokio::select! {
+                _ = look.tick() => look_at_new_tables(&self.store).await.map_err(Error::from),
+                rows = dead.acquire_many(SWEPT) => {
+                    drop(rows.map(SemaphorePermit::forget));
+                    dead.forget_permits(usize::MAX);
+                    self.store.reader().execute_unprepared(SWEEP).await.map(drop).map_err(Error::from)
+                }
+            };
+            if let Err(error) = kept {
+                tracing::warn!(service = self.outbox.service(), %error, "the database is not swept: to read it takes longer");
+            }
         }
     }
 

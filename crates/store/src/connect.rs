@@ -27,6 +27,8 @@ const STATEMENTS: usize = 512;
 /// How long a transaction may stand still before PostgreSQL ends it: a replica that was stopped in the middle of one must
 /// not keep its rows from the others, and finds that nothing of it was kept.
 const STANDSTILL: &str = "10s";
+/// PostgreSQL compiles what it takes for long work, which costs a tenth of a second: nothing here is, whatever it takes it for.
+const COMPILES: &str = "off";
 /// Any number will do, as long as no other product locks the same one: "masar" in ASCII.
 const MIGRATION_LOCK: i64 = 0x006d_6173_6172;
 
@@ -103,7 +105,7 @@ impl Store {
             .set_schema_search_path(schema.clone())
             .map_sqlx_postgres_opts(|options| {
                 options
-                    .options([("idle_in_transaction_session_timeout", STANDSTILL)])
+                    .options([("idle_in_transaction_session_timeout", STANDSTILL), ("jit", COMPILES)])
                     .statement_cache_capacity(STATEMENTS)
             });
         let pool = Database::connect(options).await?;

@@ -12,6 +12,7 @@ mod lease;
 mod migration;
 pub mod page;
 mod rows;
+mod statistics;
 pub mod time;
 
 pub use batcher::{BatchSettings, Batcher, Writer};
@@ -23,3 +24,4 @@ pub use migration::{AddColumns, CreateTables};
 pub use rows::{insert_all, insert_new, padded, save_all};
 /// A transaction of one service: what is written in it is there for others once it is committed, or never.
 pub use sea_orm::DatabaseTransaction as Transaction;
+pub use statistics::look_at_new_tables;

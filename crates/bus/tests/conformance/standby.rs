@@ -96,18 +96,18 @@ async fn what_was_sent_in_great_numbers_is_not_passed_again_by_whoever_reads_on(
     on_each(ONE, async |bench| {
         let one = bench.listen("one").await?;
         bench.relay();
-        // Each is a row of its own, and some are sent after the relay has swept.
-        let of = |tenant: i64, n| Event { tenant: format!("T-{tenant}"), ..event(&format!("s{tenant}"), n) };
-        for n in 0..4 {
-            bench.tell((0..1_000).map(|tenant| of(tenant, n)).collect()).await?;
-        }
-        one.until(4_000).await;
         let store = bench.store("producer").await?;
-        if store.backend() == DbBackend::Postgres {
+        // Each is a row of its own. The relay sweeps while it goes on.
+        let of = |tenant: i64, n| Event { tenant: format!("T-{tenant}"), ..event(&format!("s{tenant}"), n) };
+        for n in 0..20 {
+            bench.tell((0..1_000).map(|tenant| of(tenant, n)).collect()).await?;
+            one.until(1_000 * usize::try_from(n + 1)?).await;
             let swept = "pg_stat_all_tables WHERE schemaname = current_schema() AND relname = 'outbox' AND vacuum_count > 0";
-            assert_eq!(count(store.reader(), swept).await?, 1);
+            if n > 2 && (store.backend() == DbBackend::Sqlite || count(store.reader(), swept).await? == 1) {
+                return Ok(());
+            }
         }
-        Ok(())
+        panic!("the outbox was not swept");
     })
     .await
 }

@@ -9,6 +9,7 @@ mod batcher;
 mod ear;
 mod lease;
 mod rows;
+mod statistics;
 mod tables;
 
 mod entry {

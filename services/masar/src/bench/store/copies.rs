@@ -155,8 +155,9 @@ pub(in crate::bench) async fn fill(
         done = last;
     }
     if store.backend() == DbBackend::Postgres {
-        // As the server does by itself, only later.
+        // As the server does by itself, only later: what is measured does not wait while the disk still writes the copies.
         store.reader().execute_unprepared(&format!("VACUUM ANALYZE {}", copies.table)).await?;
+        store.reader().execute_unprepared("CHECKPOINT").await?;
     }
     Ok(store.close().await?)
 }
