@@ -131,6 +131,7 @@ async fn strike(stage: &mut Stage, load: &Load, plan: &Plan) -> Result<Vec<Row>>
                 times += 1;
             }
             let (acknowledged, silence) = load.since(began);
+            writeln!(io::stdout(), "{}: {times} times, {acknowledged} calls acknowledged", fault.name())?;
             rows.push(Row { fault: *fault, took: began.elapsed(), times, acknowledged, silence });
         }
         stop.cancel();

@@ -1,15 +1,13 @@
 //! The whole way: submitted by a stream, opened, queued, its clocks armed, and shown to those who act with its due time.
 //!
-//! Every so many cases one goes to a queue of its own, which is watched: its way is timed. The others are counted.
+//! Every so many cases one goes to a queue of its own: its way is timed. The others are counted.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use super::desk::{Desk, MOST};
+use super::desk::Desk;
 use super::house::House;
 use super::load::{Latencies, Measured, Span, Timetable};
 use super::report::quantile;
@@ -54,20 +52,17 @@ struct Way<'a> {
 impl Way<'_> {
     /// One case after the other, each when the one before is at its desk.
     async fn alone(&self, count: usize) -> Result<Measured> {
-        const QUEUE: &str = "BENCH-ALONE";
         let (mut sender, mut answers) = stream::open(self.house.call_centre().await?).await?;
-        let mut beside = JoinSet::new();
-        let mut shown = self.desk.watch(QUEUE, &mut beside).await?;
-        let (complaints, mut latencies) = (Complaints::to(QUEUE), Latencies::new()?);
-        let mut time = Duration::ZERO;
+        let (mut latencies, mut time) = (Latencies::new()?, Duration::ZERO);
         for number in 0..FIRST + count {
+            let queue = format!("BENCH-ALONE-{number}");
             let began = Instant::now();
-            sender.send(complaints.next()).await?;
-            let case = answers.next().await?.context("the stream ended")?;
-            while shown.recv().await.context("the watch ended")?.0 != case {}
+            sender.send(Complaints::to(&queue).next()).await?;
+            answers.next().await?.context("the stream ended")?;
+            let took = self.desk.shown(&queue).await?.duration_since(began);
             if number >= FIRST {
-                latencies.record(0, began.elapsed());
-                time += began.elapsed();
+                latencies.record(0, took);
+                time += took;
             }
         }
         Ok(Measured::of(None, latencies, time))
@@ -85,16 +80,13 @@ impl Way<'_> {
         Ok(Measured { offered: None, achieved: f64::from(count) / time.as_secs_f64(), latencies })
     }
 
-    /// Cases at a rate, some of them to a queue that is watched. Afterwards nothing is on its way.
+    /// Cases at a rate, some of them to queues of their own. Afterwards nothing is on its way.
     async fn offered(&self, queue: &str, rate: f64) -> Result<Measured> {
-        let watched = format!("{queue}-TIMED");
-        let mut beside = JoinSet::new();
-        let mut shown = self.desk.watch(&watched, &mut beside).await?;
-        let (counted, sent) = tokio::try_join!(self.count(queue), self.send(queue, &watched, rate))?;
-        let others = sent.total - sent.timed.len() as u64;
+        let (note, noted) = mpsc::unbounded_channel();
+        let (start, sending) = self.send(queue, rate, note).await?;
+        let (counted, others, latencies) =
+            tokio::try_join!(self.count(queue), sending, self.latencies(start, noted))?;
         self.desk.until(queue, |queue| queue.waiting >= others).await?;
-        let latencies = tokio::time::timeout(MOST, self.latencies(sent, &mut shown)).await;
-        let latencies = latencies.context("a case never comes to its desk")??;
         let timed_share = 1.0 / f64::from(every(rate));
         let achieved = counted / (1.0 - timed_share) / self.span.measured.as_secs_f64();
         Ok(Measured { offered: Some(rate), achieved, latencies })
@@ -109,58 +101,55 @@ impl Way<'_> {
         Ok((after - before) as f64)
     }
 
-    async fn send(&self, queue: &str, watched: &str, rate: f64) -> Result<Sent> {
+    /// Begins to send cases; tells the queues of those that are timed, and when these were to begin; how many the others were.
+    async fn send(
+        &self,
+        queue: &str,
+        rate: f64,
+        note: mpsc::UnboundedSender<(String, Duration)>,
+    ) -> Result<(Instant, impl Future<Output = Result<u64>>)> {
         let (mut sender, mut answers) = stream::open(self.house.call_centre().await?).await?;
-        let (others, timed) = (Complaints::to(queue), Complaints::to(watched));
-        let (note, mut noted) = mpsc::unbounded_channel();
+        let (queue, others) = (queue.to_owned(), Complaints::to(queue));
         let timetable = Timetable::new(Some(rate), self.span);
         let start = timetable.start();
         let sending = async move {
-            let mut number = 0u32;
+            let (mut number, mut timed) = (0u32, 0);
             while let Some(intended) = timetable.next().await {
-                let is_timed = number.is_multiple_of(every(rate));
+                if number.is_multiple_of(every(rate)) {
+                    let own = format!("{queue}-{number}");
+                    sender.send(Complaints::to(&own).next()).await?;
+                    note.send((own, intended))?;
+                    timed += 1;
+                } else {
+                    sender.send(others.next()).await?;
+                }
                 number += 1;
-                note.send(is_timed.then_some(intended))?;
-                sender.send(if is_timed { timed.next() } else { others.next() }).await?;
             }
+            anyhow::Ok(u64::from(number - timed))
+        };
+        let taking = async move {
+            while answers.next().await?.is_some() {}
             anyhow::Ok(())
         };
-        let taking = async {
-            let mut sent = Sent { start, total: 0, timed: HashMap::new() };
-            while let Some(case) = answers.next().await? {
-                sent.total += 1;
-                if let Some(intended) = noted.recv().await.context("an answer too many")? {
-                    sent.timed.insert(case, intended);
-                }
-            }
-            Ok(sent)
-        };
-        tokio::try_join!(sending, taking).map(|((), sent)| sent)
+        Ok((start, async { tokio::try_join!(sending, taking).map(|(others, ())| others) }))
     }
 
-    /// The ways of the timed cases that were to begin within the measured time, all of which come in the end.
+    /// The ways of the timed cases that were to begin within the measured time. They are looked for one after the other, for they
+    /// come in their order: so looking for them is no load.
     async fn latencies(
         &self,
-        mut sent: Sent,
-        shown: &mut mpsc::UnboundedReceiver<(String, Instant)>,
+        start: Instant,
+        mut noted: mpsc::UnboundedReceiver<(String, Duration)>,
     ) -> Result<Latencies> {
         let mut latencies = Latencies::new()?;
-        while !sent.timed.is_empty() {
-            let (case, at) = shown.recv().await.context("the watch ended")?;
-            let Some(intended) = sent.timed.remove(&case) else { continue };
+        while let Some((queue, intended)) = noted.recv().await {
+            let at = self.desk.shown(&queue).await?;
             if let Some(third) = self.span.third(intended) {
-                latencies.record(third, at.saturating_duration_since(sent.start + intended));
+                latencies.record(third, at.saturating_duration_since(start + intended));
             }
         }
         Ok(latencies)
     }
-}
-
-/// Cases that were sent, and when those whose way is timed were to begin.
-struct Sent {
-    start: Instant,
-    total: u64,
-    timed: HashMap<String, Duration>,
 }
 
 /// One of so many cases is timed.

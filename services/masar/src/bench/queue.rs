@@ -8,7 +8,6 @@ use masar_proto::common::v1::PageRequest;
 use masar_proto::routing::v1::routing_service_client::RoutingServiceClient;
 use masar_proto::routing::v1::{ClaimNextRequest, ListTasksRequest};
 use masar_store::DatabaseUrl;
-use tokio::task::JoinSet;
 
 use super::desk::Desk;
 use super::house::House;
@@ -54,12 +53,9 @@ pub(super) async fn run(
 
 /// Brings one case to its desk by the usual way; its reference.
 async fn first(house: &House) -> Result<String> {
-    let desk = Desk::open(house).await?;
-    let mut beside = JoinSet::new();
-    let mut shown = desk.watch(QUEUE, &mut beside).await?;
     let case = Complaints::to(QUEUE).next();
     stream::submit(house.call_centre().await?, std::iter::once(case)).await?;
-    shown.recv().await.context("the watch ended")?;
+    Desk::open(house).await?.shown(QUEUE).await?;
     let mut client = RoutingServiceClient::new(house.person(HANDLER).await?);
     let page = client.list_tasks(request(String::new())).await.map_err(|status| refused(&status))?;
     let task = page.into_inner().tasks.pop().context("the task is gone")?;
