@@ -61,7 +61,7 @@ impl Hand {
 }
 
 fn exchange(source: &str) -> ShortString {
-    format!("masar.v1.{source}").into()
+    format!("masar.v2.{source}").into()
 }
 
 fn signed(source: &str) -> BasicProperties {
@@ -75,7 +75,7 @@ pub(crate) async fn poison(stage: &Stage, now: Timestamp) -> Result<()> {
     let hand = Hand::at(&stage.amqp).await?;
     let before = hand.unreadable().await?;
     let subject = Uuid::now_v7().to_string();
-    let key = partition_of(&subject).to_string();
+    let key = format!("partition.{}", partition_of(&subject));
     hand.publish(SOURCE, &key, signed(SOURCE), b"\xffno message").await?;
     hand.publish(SOURCE, &key, BasicProperties::default(), &[]).await?;
     let event = Event {
@@ -137,7 +137,7 @@ pub(crate) async fn repeat(stage: &Stage, catching: Duration) -> Result<()> {
     let sources: BTreeSet<&str> = LINKS.iter().flat_map(|(_, sources)| sources.iter().copied()).collect();
     for source in &sources {
         for partition in 0..PARTITIONS {
-            let (key, options) = (partition.to_string().into(), QueueBindOptions::default());
+            let (key, options) = (format!("partition.{partition}").into(), QueueBindOptions::default());
             let (exchange, none) = (exchange(source), FieldTable::default());
             hand.channel.queue_bind(tap.name().clone(), exchange, key, options, none).await?;
         }
@@ -152,7 +152,7 @@ pub(crate) async fn repeat(stage: &Stage, catching: Duration) -> Result<()> {
         stream::iter([Ok(first)]).chain(rest).filter_map(async |delivery| delivery.ok()).collect().await;
     for message in caught.iter().rev() {
         let (source, key) =
-            (message.exchange.as_str().trim_start_matches("masar.v1."), message.routing_key.as_str());
+            (message.exchange.as_str().trim_start_matches("masar.v2."), message.routing_key.as_str());
         for _ in 0..2 {
             hand.publish(source, key, message.properties.clone(), &message.data).await?;
         }

@@ -15,8 +15,9 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
+use crate::former::catch_up;
 use crate::tables::inbox;
-use crate::{Delivery, Desk, Error, Event, Now, PARTITIONS, Transport, metrics, parked};
+use crate::{Delivery, Desk, Error, Event, Now, Transport, metrics, parked};
 
 /// Events of one transaction at most, when that many wait.
 const MOST: usize = 1_000;
@@ -27,7 +28,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// need not wait for all.
 const FORGOTTEN: u64 = 2_000;
 const FORGET_MORE: Duration = Duration::from_millis(5);
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a service does with events.
 #[async_trait]
@@ -77,9 +78,11 @@ impl Consumer {
     /// When the transport does not let it subscribe.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
         metrics::consumer(self.name);
+        catch_up(&self, &stop).await;
         let (share, shared) = watch::channel(BTreeSet::new());
         let mut deliveries = self.transport.subscribe(self.name, self.sources, shared).await?;
-        let mut leases = Leases::new(self.store.clone(), "consumer", PARTITIONS.cast_signed());
+        let mut leases =
+            Leases::new(self.store.clone(), "consumer", self.transport.partitions().cast_signed());
         let mut renew = tokio::time::interval(RENEWED);
         let mut forget = tokio::time::interval(FORGET_EVERY);
         while !stop.is_cancelled() {
@@ -117,7 +120,7 @@ impl Consumer {
         }
     }
 
-    async fn take(&self, batch: Vec<Delivery>, stop: &CancellationToken) {
+    pub(crate) async fn take(&self, batch: Vec<Delivery>, stop: &CancellationToken) {
         let events = batch.iter().flat_map(|delivery| &delivery.message.events);
         let events: Vec<Event> = events.filter(|event| self.handler.hears(event)).cloned().collect();
         let span = tracing::info_span!("consume", consumer = self.name, events = events.len());
@@ -244,7 +247,7 @@ impl Consumer {
     }
 }
 
-async fn gather(deliveries: &mut mpsc::Receiver<Delivery>) -> Option<Vec<Delivery>> {
+pub(crate) async fn gather(deliveries: &mut mpsc::Receiver<Delivery>) -> Option<Vec<Delivery>> {
     let first = deliveries.recv().await?;
     let mut events = first.message.events.len();
     let mut batch = vec![first];

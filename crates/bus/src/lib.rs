@@ -8,6 +8,7 @@ mod backoff;
 mod consumer;
 mod error;
 mod event;
+mod former;
 mod kept;
 mod local;
 mod metrics;

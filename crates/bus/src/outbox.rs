@@ -52,7 +52,7 @@ impl Outbox {
 }
 
 /// The rows of events, each no more than a message takes.
-fn packed(events: Vec<Event>) -> Vec<outbox::ActiveModel> {
+pub(crate) fn packed(events: Vec<Event>) -> Vec<outbox::ActiveModel> {
     let (mut rows, mut packs) = (Vec::new(), BTreeMap::<_, (usize, Vec<Event>)>::new());
     for event in events {
         let (bytes, pack) = packs.entry((partition_of(&event.subject), event.tenant.clone())).or_default();

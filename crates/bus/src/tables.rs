@@ -94,6 +94,23 @@ pub(crate) mod parked {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub(crate) mod consumed {
+    //! From how many partitions a consumer takes what it hears, where that was changed.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "consumed")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        pub partitions: i16,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 use masar_store::{AddColumns, CreateTables};
 use sea_orm_migration::MigrationTrait;
 use sea_orm_migration::prelude::ColumnDef;
@@ -123,5 +140,11 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         columns: || vec![ColumnDef::new(outbox::Column::Events).integer().not_null().default(1).to_owned()],
         then: &[],
     };
-    vec![Box::new(tables), masar_store::lease_tables(), Box::new(packed)]
+    let consumed = CreateTables {
+        name: "m0001_consumed",
+        tables: |schema| vec![schema.create_table_from_entity(consumed::Entity)],
+        indexes: &[],
+        postgres: &[],
+    };
+    vec![Box::new(tables), masar_store::lease_tables(), Box::new(packed), Box::new(consumed)]
 }

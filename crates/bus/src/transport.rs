@@ -11,8 +11,10 @@ use uuid::Uuid;
 
 use crate::{Error, Event};
 
-/// How many partitions the events of a service are spread over.
+/// How many partitions the events of a service are spread over: in its outbox always, and on its way where nothing else is set.
 pub const PARTITIONS: u16 = 8;
+/// The most partitions that can be set.
+pub(crate) const MOST_PARTITIONS: u16 = 64;
 
 /// The version of the message format.
 pub(crate) const FORMAT: u32 = 1;
@@ -33,23 +35,28 @@ pub(crate) fn batch(events: Vec<Event>) -> Vec<u8> {
     EventBatch { format: FORMAT, events }.encode_to_vec()
 }
 
-/// The partition of a subject: FNV-1a of its bytes. Part of the wire contract, so it must never change.
+/// The partition of a subject where nothing else is set.
 #[must_use]
 pub fn partition_of(subject: &str) -> u16 {
+    partition_among(subject, PARTITIONS)
+}
+
+/// The partition of a subject among so many: FNV-1a of its bytes. Part of the wire contract, so it must never change.
+pub(crate) fn partition_among(subject: &str, partitions: u16) -> u16 {
     let hash = subject.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    u16::try_from(hash % u64::from(PARTITIONS)).unwrap_or(0)
+    u16::try_from(hash % u64::from(partitions)).unwrap_or(0)
 }
 
-/// A subject for each partition: what is told under all of them comes before everything that its service tells later, of any
-/// subject.
+/// A subject for each of so many partitions: what is told under all of them comes before everything that its service tells later,
+/// of any subject.
 #[must_use]
-pub fn everywhere(subject: &str) -> Vec<String> {
+pub fn everywhere(subject: &str, partitions: u16) -> Vec<String> {
     let numbered = (0_u32..).map(|number| format!("{subject}/{number}"));
-    let mut missing: BTreeSet<u16> = (0..PARTITIONS).collect();
-    let new = numbered.filter(|subject| missing.remove(&partition_of(subject)));
-    new.take(usize::from(PARTITIONS)).collect()
+    let mut missing: BTreeSet<u16> = (0..partitions).collect();
+    let new = numbered.filter(|subject| missing.remove(&partition_among(subject, partitions)));
+    new.take(usize::from(partitions)).collect()
 }
 
 /// Events of one partition of one service, in order.
@@ -105,6 +112,11 @@ pub fn every_partition() -> watch::Receiver<BTreeSet<u16>> {
 /// A way from services to services.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
+    /// How many partitions it has.
+    fn partitions(&self) -> u16 {
+        PARTITIONS
+    }
+
     /// Hands a message over; returns when it can no longer be lost.
     async fn publish(&self, message: Message) -> Result<(), Error>;
 
@@ -116,6 +128,22 @@ pub trait Transport: Send + Sync + 'static {
         sources: &[&str],
         share: watch::Receiver<BTreeSet<u16>>,
     ) -> Result<mpsc::Receiver<Delivery>, Error>;
+
+    /// What waits for a consumer from the time when there were another number of partitions, until nothing has come for a
+    /// while.
+    async fn subscribe_former(
+        &self,
+        _consumer: &str,
+        _partitions: u16,
+    ) -> Result<mpsc::Receiver<Delivery>, Error> {
+        Ok(mpsc::channel(1).1)
+    }
+
+    /// Removes what it keeps for a consumer of another number of partitions, if nothing waits there and nobody else listens.
+    /// True when it is gone.
+    async fn leave_former(&self, _consumer: &str, _partitions: u16) -> Result<bool, Error> {
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
@@ -131,9 +159,11 @@ mod tests {
 
     #[test]
     fn what_is_told_everywhere_has_a_subject_in_each_partition() {
-        let partitions =
-            everywhere("DEMO-MUN/complaint").iter().map(|subject| partition_of(subject)).collect();
-        assert_eq!(BTreeSet::from_iter(0..PARTITIONS), partitions);
+        for number in [1, PARTITIONS, MOST_PARTITIONS] {
+            let subjects = everywhere("DEMO-MUN/complaint", number);
+            let partitions = subjects.iter().map(|subject| partition_among(subject, number)).collect();
+            assert_eq!(BTreeSet::from_iter(0..number), partitions);
+        }
     }
 
     #[test]

@@ -21,15 +21,15 @@ pub use entities::Entities;
 pub use packages::{Error, Packages};
 pub use store::{alone, find, insert, migration, of_tenant, retire};
 
-/// The events that tell of a version, as it is now.
+/// The events that tell of a version, as it is now, in each of so many partitions.
 #[must_use]
-pub fn told(changed: &WorkflowChanged) -> Vec<Event> {
+pub fn told(changed: &WorkflowChanged, partitions: u16) -> Vec<Event> {
     let (kind, at) = match &changed.retired_at {
         None => (kinds::WORKFLOW_PUBLISHED, changed.published_at.as_ref()),
         retired => (kinds::WORKFLOW_RETIRED, retired.as_ref()),
     };
     let at = time::from_proto(at).unwrap_or_default();
-    let subjects = everywhere(&format!("{}/{}", changed.tenant, changed.package));
+    let subjects = everywhere(&format!("{}/{}", changed.tenant, changed.package), partitions);
     subjects.iter().map(|subject| Event::new(kind, &changed.tenant, subject, at, changed)).collect()
 }
 

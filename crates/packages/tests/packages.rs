@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use masar_bus::Event;
+use masar_bus::{Event, PARTITIONS};
 use masar_packages::{Packages, digest, find, is_told, of_tenant, told};
 use masar_proto::events::v1::WorkflowChanged;
 use masar_proto::time;
@@ -76,7 +76,7 @@ async fn what_one_replica_hears_the_others_find_and_nobody_of_another_entity() -
         let (store, one) = replica(&url).await?;
         let (_, other) = replica(&url).await?;
         let published = version("DEMO-MUN", "1.1.0");
-        let events = told(&published);
+        let events = told(&published, PARTITIONS);
         assert!(events.len() == 8 && events.iter().all(is_told));
         hear(&store, &one, &events[..1]).await?;
         hear(&store, &one, &events).await?;
@@ -103,8 +103,8 @@ async fn what_was_retired_stays_so_whatever_comes_late() -> Result<()> {
         let published = version("DEMO-MUN", "1.1.0");
         let gone = retired(&published);
         // Of two partitions, one lags behind: the retirement comes first in one and the publishing last in the other.
-        hear(&store, &packages, &told(&gone)[..1]).await?;
-        hear(&store, &packages, &told(&published)[1..]).await?;
+        hear(&store, &packages, &told(&gone, PARTITIONS)[..1]).await?;
+        hear(&store, &packages, &told(&published, PARTITIONS)[1..]).await?;
         assert_eq!(in_force(&packages, "DEMO-MUN")?, "1.0.0");
         assert_eq!(find(store.reader(), "DEMO-MUN", NAME, "1.1.0").await?, Some(gone));
         assert!(packages.of("DEMO-MUN").get(NAME, "1.1.0").is_some(), "its cases go on");
@@ -121,7 +121,12 @@ async fn a_version_that_cannot_be_used_any_more_stops_no_other() -> Result<()> {
         let (store, packages) = replica(&url).await?;
         let mut broken = version("DEMO-MUN", "2.0.0");
         broken.files.insert("workflow.yaml".to_owned(), "package: [".to_owned());
-        hear(&store, &packages, &[told(&broken), told(&version("DEMO-MUN", "1.1.0"))].concat()).await?;
+        hear(
+            &store,
+            &packages,
+            &[told(&broken, PARTITIONS), told(&version("DEMO-MUN", "1.1.0"), PARTITIONS)].concat(),
+        )
+        .await?;
         assert_eq!(in_force(&packages, "DEMO-MUN")?, "1.1.0");
         let (_, late) = replica(&url).await?;
         assert_eq!(in_force(&late, "DEMO-MUN")?, "1.1.0");

@@ -26,6 +26,9 @@ pub struct Settings {
     pub database: Option<String>,
     /// `amqp://...` of RabbitMQ; unset: events stay within the process, which then runs every service.
     pub amqp: Option<String>,
+    /// From how many partitions each service takes what it hears on RabbitMQ, which is how many replicas of it can work: 1, 2, 4,
+    /// and so on to 64. The same for all processes; to change it, stop them all, and start them with the new number.
+    pub partitions: u16,
     /// Where the services answer that run in other processes.
     pub peers: Peers,
     /// Who may call.
@@ -73,6 +76,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
             database: None,
             amqp: None,
+            partitions: 8,
             peers: Peers::default(),
             auth: AuthSettings::default(),
             telemetry: TelemetrySettings::default(),
@@ -143,6 +147,9 @@ impl Settings {
         }
         if self.auth.api_keys.is_empty() && self.auth.jwt.is_none() {
             problems.push("auth: nobody could call: give `auth.api_keys` or `auth.jwt`".to_owned());
+        }
+        if !self.partitions.is_power_of_two() || self.partitions > 64 {
+            problems.push(format!("partitions: {} is none of 1, 2, 4, 8, 16, 32 and 64", self.partitions));
         }
         if self.limits.lag_seconds == 0 {
             problems.push("limits.lag_seconds: nobody would be admitted: give 1 or more".to_owned());
@@ -247,6 +254,16 @@ mod tests {
         let limits = Limits { lag_seconds: 0, ..Limits::default() };
         let problems = Settings { limits, ..Settings::default() }.problems();
         assert!(problems.iter().any(|problem| problem.starts_with("limits.lag_seconds:")), "{problems:?}");
+    }
+
+    #[test]
+    fn a_number_of_partitions_that_cannot_be_is_a_problem() {
+        for (partitions, wrong) in [(0, true), (1, false), (12, true), (64, false), (128, true)] {
+            let problems = Settings { partitions, ..Settings::default() }.problems();
+            let said =
+                problems.iter().any(|problem| problem.starts_with(&format!("partitions: {partitions} ")));
+            assert_eq!(said, wrong, "{partitions}: {problems:?}");
+        }
     }
 
     #[test]

@@ -144,7 +144,8 @@ impl Store {
     }
 
     /// The connections for a statement that writes by itself.
-    pub(crate) fn writer(&self) -> &DatabaseConnection {
+    #[must_use]
+    pub fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }
 

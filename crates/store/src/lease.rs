@@ -14,7 +14,7 @@ use std::time::Duration;
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement,
+    QueryFilter, QueryOrder, QuerySelect, Statement, Value,
 };
 use sea_orm_migration::MigrationTrait;
 use tokio::time::Instant;
@@ -27,6 +27,11 @@ use crate::{Error, Store, save_all};
 const TERM: Duration = Duration::from_secs(3);
 /// How often a replica says that it is there.
 pub const RENEWED: Duration = Duration::from_secs(1);
+
+/// A table of a statement of PostgreSQL that has a row as long as nobody else has taken the shard of a lease, and sees to it that
+/// nobody does until the transaction ends.
+pub const HELD: &str =
+    "held AS MATERIALIZED (SELECT shard FROM leases WHERE work = $1 AND shard = $2 AND epoch = $3 FOR SHARE)";
 
 /// What one replica holds of a work.
 #[derive(Debug)]
@@ -154,6 +159,12 @@ impl Lease {
     #[must_use]
     pub fn is_old(&self) -> bool {
         self.granted.elapsed() >= RENEWED
+    }
+
+    /// What a statement of PostgreSQL takes to look for itself, as its first three values, with `HELD` among its tables.
+    #[must_use]
+    pub fn values(&self) -> [Value; 3] {
+        [self.work.into(), self.shard.into(), self.epoch.into()]
     }
 
     /// Makes sure, until the transaction ends, that nobody else has taken the shard.

@@ -19,7 +19,7 @@ pub use batcher::{BatchSettings, Batcher, Writer};
 pub use connect::{DatabaseUrl, Store};
 pub use ear::{Listener, listen, tell};
 pub use error::Error;
-pub use lease::{Lease, Leases, RENEWED, lease_tables};
+pub use lease::{HELD, Lease, Leases, RENEWED, lease_tables};
 pub use migration::{AddColumns, CreateTables};
 pub use rows::{insert_all, insert_new, padded, save_all};
 /// A transaction of one service: what is written in it is there for others once it is committed, or never.

@@ -62,6 +62,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
         transport: Arc::clone(&transport),
         now: clock.teller(),
     };
+    let partitions = transport.partitions();
     let handler = Arc::new(consumer::Hear::new(core.clone(), clock.clone()));
     let consumer = Consumer {
         name: NAME,
@@ -78,6 +79,7 @@ pub async fn build(deps: Deps) -> Result<(Module, Desk), masar_bus::Error> {
         outbox: core.outbox.clone(),
         packages: Arc::clone(&packages),
         clock: clock.clone(),
+        partitions,
     };
     let migrator = app::Migrator { core: core.clone(), store: store.clone(), clock: clock.clone() };
     let workflows = WorkflowServiceServer::new(workflows::Api { publisher, migrator })

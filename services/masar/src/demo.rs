@@ -82,9 +82,9 @@ pub fn settings(settings: Settings) -> Result<Settings> {
 /// # Errors
 /// When they cannot be written so.
 pub fn configuration(settings: &Settings) -> Result<String> {
-    let Settings { data_folder, database, amqp, registry, peers, auth, .. } = settings;
+    let Settings { data_folder, database, amqp, partitions, registry, peers, auth, .. } = settings;
     let (jwt, keys) = (auth.jwt.as_ref().context("no tokens")?, &auth.api_keys);
-    let said = json!({"data_folder": data_folder, "database": database, "amqp": amqp, "registry": registry,
+    let said = json!({"data_folder": data_folder, "database": database, "amqp": amqp, "partitions": partitions, "registry": registry,
         "peers": peers, "auth": {"jwt": {"audience": jwt.audience, "hs256_secret": jwt.hs256_secret}, "api_keys": keys}});
     let mut text = String::new();
     write_table(&mut text, "", &said)?;

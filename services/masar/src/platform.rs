@@ -57,7 +57,7 @@ pub struct Ground {
 /// When RabbitMQ is not reached.
 pub async fn transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
     Ok(match &settings.amqp {
-        Some(url) => Arc::new(RabbitTransport::connect(url, LINKS).await?),
+        Some(url) => Arc::new(RabbitTransport::connect(url, LINKS, settings.partitions).await?),
         None => Arc::new(LocalTransport::new(LINKS)),
     })
 }

@@ -35,20 +35,31 @@ impl Link {
         Ok(Self { uri, topology })
     }
 
+    /// The way to the queues of one consumer of another number of partitions.
+    pub(super) fn former(&self, consumer: &str, partitions: u16) -> Self {
+        Self { uri: self.uri.clone(), topology: Topology::former(consumer, partitions) }
+    }
+
     /// A connection on which everything is declared. The name is for those who look at the broker.
     pub(super) async fn open(&self, name: &str) -> Result<Connection, Error> {
         let (host, port) = (&self.uri.authority.host, self.uri.authority.port);
         let properties = ConnectionProperties::default().with_connection_name(format!("masar {name}").into());
-        let opened = Box::pin(tokio::time::timeout(OPENING, async {
+        self.within(async {
             let connection =
                 Connection::connect_uri(self.uri.clone(), properties).await.map_err(|error| {
                     Error::Transport(format!("RabbitMQ at {host}:{port} does not let us in: {error}"))
                 })?;
             self.topology.declare(&connection).await?;
             Ok(connection)
-        }));
+        })
+        .await
+    }
+
+    /// Does something for which the broker has a while.
+    pub(super) async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let (host, port) = (&self.uri.authority.host, self.uri.authority.port);
         let late = || Error::Transport(format!("RabbitMQ at {host}:{port} does not answer"));
-        opened.await.map_err(|_| late())?
+        Box::pin(tokio::time::timeout(OPENING, work)).await.map_err(|_| late())?
     }
 
     /// A new connection, as soon as there can be one.

@@ -11,7 +11,7 @@ use lapin::{Channel, Connection, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
 
 use super::link::{Link, while_it_holds};
-use super::topology::{Topology, broken, exchange, key};
+use super::topology::{Topology, broken, key};
 use super::wire;
 use crate::backoff::Backoff;
 use crate::{Error, Message, metrics};
@@ -86,7 +86,7 @@ async fn serve(
 async fn send(topology: &Topology, channel: &Channel, batch: Vec<Parcel>) -> Result<usize, Error> {
     let mut confirms = Vec::with_capacity(batch.len());
     for parcel in &batch {
-        confirms.push(publish(channel, &parcel.message, topology.is_heard(&parcel.message.source)).await?);
+        confirms.push(publish(topology, channel, &parcel.message).await?);
     }
     let mut refused = Vec::with_capacity(batch.len());
     let mut returned = HashSet::new();
@@ -96,17 +96,22 @@ async fn send(topology: &Topology, channel: &Channel, batch: Vec<Parcel>) -> Res
         returned.extend(message.and_then(|message| message.properties.message_id().clone()));
     }
     for (parcel, refused) in batch.into_iter().zip(refused) {
-        let answer = settle(&parcel.message, refused, &returned);
+        let answer = settle(topology, &parcel.message, refused, &returned);
         // One who no longer waits finds its events in the outbox and sends them again, which changes nothing.
         let _ = parcel.answer.send(answer);
     }
     Ok(returned.len())
 }
 
-fn settle(message: &Message, refused: bool, returned: &HashSet<ShortString>) -> Result<(), Error> {
+fn settle(
+    topology: &Topology,
+    message: &Message,
+    refused: bool,
+    returned: &HashSet<ShortString>,
+) -> Result<(), Error> {
     if returned.contains(&wire::id(message)) {
         metrics::unroutable(&message.source);
-        let (exchange, key) = (exchange(&message.source), key(message.partition));
+        let (exchange, key) = (topology.exchange(&message.source), key(message.partition));
         let problem = format!("no queue takes what comes to the exchange `{exchange}` with the key `{key}`");
         tracing::error!(problem, "the queues are declared again");
         return Err(Error::Transport(problem));
@@ -117,9 +122,14 @@ fn settle(message: &Message, refused: bool, returned: &HashSet<ShortString>) -> 
     Ok(())
 }
 
-async fn publish(channel: &Channel, message: &Message, mandatory: bool) -> Result<PublisherConfirm, Error> {
+async fn publish(
+    topology: &Topology,
+    channel: &Channel,
+    message: &Message,
+) -> Result<PublisherConfirm, Error> {
+    let mandatory = topology.is_heard(&message.source);
     let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-    let (exchange, key) = (exchange(&message.source), key(message.partition));
+    let (exchange, key) = (topology.exchange(&message.source), key(message.partition));
     let body = message.encode();
     channel.basic_publish(exchange, key, options, &body, wire::properties(message)).await.map_err(broken)
 }

@@ -8,7 +8,7 @@ use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 
-use super::topology::{broken, queue};
+use super::topology::{Topology, broken};
 use crate::Error;
 
 /// Messages of one partition that the broker sends ahead.
@@ -19,6 +19,7 @@ type Item = (u16, u64, Result<Arrived, Error>);
 
 /// The queues that are open, each on a channel of its own so that it can be given up alone.
 pub(super) struct Queues<'a> {
+    topology: &'a Topology,
     consumer: &'a str,
     connection: &'a Connection,
     open: HashMap<u16, Queue>,
@@ -36,8 +37,8 @@ struct Queue {
 }
 
 impl<'a> Queues<'a> {
-    pub(super) fn new(consumer: &'a str, connection: &'a Connection) -> Self {
-        Self { consumer, connection, open: HashMap::new(), openings: 0, arriving: SelectAll::new() }
+    pub(super) fn new(topology: &'a Topology, consumer: &'a str, connection: &'a Connection) -> Self {
+        Self { topology, consumer, connection, open: HashMap::new(), openings: 0, arriving: SelectAll::new() }
     }
 
     /// Opens the queues of a share, and gives up the others: at once, or when what is at work is done, so that nobody else
@@ -61,7 +62,7 @@ impl<'a> Queues<'a> {
     async fn open(&mut self, partition: u16) -> Result<(), Error> {
         let channel = self.connection.create_channel().await.map_err(broken)?;
         channel.basic_qos(AHEAD, BasicQosOptions::default()).await.map_err(broken)?;
-        let name = queue(self.consumer, partition);
+        let name = self.topology.queue(self.consumer, partition);
         let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
         let arriving =
             channel.basic_consume(name.clone(), name.clone(), options, none).await.map_err(broken)?;

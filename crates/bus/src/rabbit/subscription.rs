@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::link::{Link, while_it_holds};
 use super::queues::Queues;
-use super::topology::{UNREADABLE, broken};
+use super::topology::{Topology, UNREADABLE, broken};
 use super::wire;
 use crate::backoff::Backoff;
 use crate::{Delivery, Error, metrics};
@@ -37,7 +37,7 @@ pub(super) async fn run(
             () = sender.closed() => return,
         };
         let began = Instant::now();
-        let served = serve(&consumer, &connection, &mut share, &sender);
+        let served = serve(&link.topology, &consumer, &connection, &mut share, &sender);
         let served = while_it_holds(&connection, Box::pin(served)).await;
         // Everything without an acknowledgement returns to its place in the queue.
         let closing = connection.close(200, "done".into());
@@ -54,12 +54,13 @@ pub(super) async fn run(
 }
 
 async fn serve(
+    topology: &Topology,
     consumer: &str,
     connection: &Connection,
     share: &mut watch::Receiver<BTreeSet<u16>>,
     sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), Error> {
-    let mut queues = Queues::new(consumer, connection);
+    let mut queues = Queues::new(topology, consumer, connection);
     let mut open: FuturesUnordered<BoxFuture<'static, (u16, Acker, bool)>> = FuturesUnordered::new();
     let mut next = None;
     share.mark_changed();

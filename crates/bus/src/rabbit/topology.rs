@@ -2,12 +2,24 @@
 //!
 //! | Name | What |
 //! |---|---|
-//! | `masar.v1.<source>` | direct exchange of each service; the routing key is the partition |
+//! | `masar.v2.<source>` | direct exchange of each service; the routing key is `partition.<partition>` |
 //! | `masar.v1.<consumer>.<partition>` | quorum queue, bound to the exchange of each source that the consumer hears |
 //! | `masar.v1.unreadable` | quorum queue of messages that a consumer could not read; people look into it |
+//! | `masar.v2.unrouted` | topic exchange, the alternate of all others: takes what has another routing key |
+//! | `masar.v1.unrouted` | quorum queue of what it takes: no relay sent it; people look into it |
 //!
 //! Whoever connects declares all of it, for all services; what is there already stays. What is declared can never
-//! change its arguments, nor the number of partitions: for that the version in the names goes up.
+//! change its arguments: for that the version in its name goes up. With another number of partitions than eight the
+//! number stands behind the version, as in `masar.v1.of16.cases.3`, so that no queue ever holds what another number
+//! put there; what waits in those of the former number is taken first (`Transport::subscribe_former`).
+//!
+//! # What no queue takes
+//!
+//! The events of a relay must stay in their outbox at their place: an alternate exchange that took such a message would
+//! have it confirmed and its events deleted, and a person would have to bring them back, out of order. So the alternate
+//! exchange is bound to all keys but those of partitions: `mandatory` returns the message to the publisher, which counts
+//! and logs it and declares everything anew, and the relay's next attempt arrives in order. What a person or a tool puts on an
+//! exchange with a key of its own is in no outbox: that is kept.
 
 use std::collections::BTreeSet;
 
@@ -16,38 +28,65 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
+use crate::transport::MOST_PARTITIONS;
 use crate::{Error, PARTITIONS};
 
-const PREFIX: &str = "masar.v1";
+const EXCHANGES: &str = "masar.v2";
+const QUEUES: &str = "masar.v1";
 /// The queue of messages that a consumer could not read.
 pub(super) const UNREADABLE: &str = "masar.v1.unreadable";
-
-/// The exchange that a service publishes to.
-pub(super) fn exchange(source: &str) -> ShortString {
-    format!("{PREFIX}.{source}").into()
-}
-
-/// The queue of one partition of a consumer.
-pub(super) fn queue(consumer: &str, partition: u16) -> ShortString {
-    format!("{PREFIX}.{consumer}.{partition}").into()
-}
+/// The exchange that takes what has no key of a partition.
+const ALTERNATE: &str = "masar.v2.unrouted";
+/// The queue of what it takes.
+const UNROUTED: &str = "masar.v1.unrouted";
+/// The keys that are no key of a partition: those of any number of words but two.
+const OTHER_KEYS: [&str; 3] = ["", "*", "*.*.*.#"];
 
 /// The routing key of a partition.
 pub(super) fn key(partition: u16) -> ShortString {
-    partition.to_string().into()
+    format!("partition.{partition}").into()
 }
 
-/// Who hears whom.
+/// Who hears whom, over how many partitions.
 pub(super) struct Topology {
     links: Vec<(String, Vec<String>)>,
+    partitions: u16,
 }
 
 impl Topology {
-    pub(super) fn new(links: &[(&str, &[&str])]) -> Self {
-        let owned = |sources: &[&str]| sources.iter().map(|source| (*source).to_owned()).collect();
-        Self {
-            links: links.iter().map(|(consumer, sources)| ((*consumer).to_owned(), owned(sources))).collect(),
+    pub(super) fn new(links: &[(&str, &[&str])], partitions: u16) -> Result<Self, Error> {
+        if !partitions.is_power_of_two() || partitions > MOST_PARTITIONS {
+            return Err(Error::Topology(format!(
+                "there cannot be {partitions} partitions: set 1, 2, 4, 8, 16, 32 or {MOST_PARTITIONS}"
+            )));
         }
+        let owned = |sources: &[&str]| sources.iter().map(|source| (*source).to_owned()).collect();
+        let links =
+            links.iter().map(|(consumer, sources)| ((*consumer).to_owned(), owned(sources))).collect();
+        Ok(Self { links, partitions })
+    }
+
+    /// The queues of one consumer of another number of partitions, to which nothing comes any more.
+    pub(super) fn former(consumer: &str, partitions: u16) -> Self {
+        Self { links: vec![(consumer.to_owned(), Vec::new())], partitions }
+    }
+
+    pub(super) fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    /// The exchange that a service publishes to.
+    pub(super) fn exchange(&self, source: &str) -> ShortString {
+        format!("{EXCHANGES}{}.{source}", self.number()).into()
+    }
+
+    /// The queue of one partition of a consumer.
+    pub(super) fn queue(&self, consumer: &str, partition: u16) -> ShortString {
+        format!("{QUEUES}{}.{consumer}.{partition}", self.number()).into()
+    }
+
+    fn number(&self) -> String {
+        if self.partitions == PARTITIONS { String::new() } else { format!(".of{}", self.partitions) }
     }
 
     /// True for every service that hears another or is heard: it has an exchange.
@@ -70,36 +109,36 @@ impl Topology {
     }
 
     /// Declares everything.
-    ///
-    /// The exchanges have no alternate exchange. With one, the broker would confirm a message that no consumer's queue
-    /// takes, the relay would delete its events, and a person would have to bring them back, out of order. Without it
-    /// `mandatory` returns the message: its events stay in the outbox at their place, the publisher counts and logs it
-    /// and declares everything anew, and the relay's next attempt arrives in order.
     pub(super) async fn declare(&self, connection: &Connection) -> Result<(), Error> {
         let channel = connection.create_channel().await.map_err(broken)?;
+        declare_exchange(&channel, ALTERNATE.into(), ExchangeKind::Topic, FieldTable::default()).await?;
         for service in self.services() {
-            let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-            let name = exchange(service);
-            let declared =
-                channel.exchange_declare(name.clone(), ExchangeKind::Direct, options, FieldTable::default());
-            declared.await.map_err(|error| conflict("exchange", &name, error))?;
+            let name = self.exchange(service);
+            declare_exchange(&channel, name, ExchangeKind::Direct, exchange_arguments()).await?;
         }
-        declare_queue(&channel, UNREADABLE.into(), quorum()).await?;
+        for name in [UNREADABLE, UNROUTED] {
+            declare_queue(&channel, name.into(), quorum()).await?;
+        }
+        for key in OTHER_KEYS {
+            bind(&channel, UNROUTED.into(), ALTERNATE.into(), key.into()).await?;
+        }
         for (consumer, sources) in &self.links {
-            for partition in 0..PARTITIONS {
-                let name = queue(consumer, partition);
+            for partition in 0..self.partitions {
+                let name = self.queue(consumer, partition);
                 declare_queue(&channel, name.clone(), partition_arguments()).await?;
                 for source in sources {
-                    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-                    channel
-                        .queue_bind(name.clone(), exchange(source), key(partition), options, none)
-                        .await
-                        .map_err(broken)?;
+                    bind(&channel, name.clone(), self.exchange(source), key(partition)).await?;
                 }
             }
         }
         channel.close(200, "declared".into()).await.map_err(broken)
     }
+}
+
+fn exchange_arguments() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("alternate-exchange".into(), LongString::from(ALTERNATE).into());
+    arguments
 }
 
 /// On a cluster, whoever comes first declares all queues: their leaders are spread all the same.
@@ -122,6 +161,27 @@ fn partition_arguments() -> FieldTable {
 async fn declare_queue(channel: &Channel, name: ShortString, arguments: FieldTable) -> Result<(), Error> {
     let declared = channel.queue_declare(name.clone(), QueueDeclareOptions::durable(), arguments);
     declared.await.map(drop).map_err(|error| conflict("queue", &name, error))
+}
+
+async fn declare_exchange(
+    channel: &Channel,
+    name: ShortString,
+    kind: ExchangeKind,
+    arguments: FieldTable,
+) -> Result<(), Error> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let declared = channel.exchange_declare(name.clone(), kind, options, arguments);
+    declared.await.map_err(|error| conflict("exchange", &name, error))
+}
+
+async fn bind(
+    channel: &Channel,
+    queue: ShortString,
+    exchange: ShortString,
+    key: ShortString,
+) -> Result<(), Error> {
+    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(queue, exchange, key, options, none).await.map_err(broken)
 }
 
 /// Says what to do when something else has the name, which no second attempt would change.

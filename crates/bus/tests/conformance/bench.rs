@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use jiff::Timestamp;
 use masar_bus::{
-    Consumer, Event, Handler, LocalTransport, Message, Outbox, RabbitTransport, Relay, Transport,
+    Consumer, Event, Handler, LocalTransport, Message, Outbox, PARTITIONS, RabbitTransport, Relay, Transport,
 };
 use masar_store::{DatabaseUrl, Store};
 use masar_testkit::{on_each_database, on_rabbit};
@@ -73,7 +73,7 @@ where
 {
     on_each_database(async |url| {
         on_rabbit(async |amqp| {
-            let transport = RabbitTransport::connect(&amqp, links).await?;
+            let transport = RabbitTransport::connect(&amqp, links, PARTITIONS).await?;
             test(Bench::new(url, Arc::new(transport)).await?, amqp).await
         })
         .await

@@ -4,6 +4,7 @@
 mod bench;
 mod delivery;
 mod outage;
+mod partitions;
 mod poison;
 mod rabbit;
 mod recorder;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use masar_bus::{Error, RabbitTransport, Transport, every_partition};
+use masar_bus::{Error, PARTITIONS, RabbitTransport, Transport, every_partition};
 use masar_testkit::{Link, State, close_connections, on_rabbit};
 use tokio::time::timeout;
 
@@ -41,7 +41,7 @@ async fn connections_that_are_closed_in_the_middle_lose_nothing_and_turn_no_orde
 async fn without_a_broker_publishing_fails_at_once_and_works_again_when_it_is_back() -> Result<()> {
     on_rabbit(async |amqp| {
         let link = Link::to(&amqp).await?;
-        let transport = RabbitTransport::connect(&link.url, ONE).await?;
+        let transport = RabbitTransport::connect(&link.url, ONE, PARTITIONS).await?;
         let mut deliveries = transport.subscribe("one", &["producer"], every_partition()).await?;
         let publish = async |number| transport.publish(message(4, vec![event("a", number)])).await;
         publish(1).await?;
@@ -76,7 +76,7 @@ async fn without_a_broker_publishing_fails_at_once_and_works_again_when_it_is_ba
 async fn a_connection_that_breaks_while_it_is_closed_is_opened_again() -> Result<()> {
     on_rabbit(async |amqp| {
         let link = Link::to(&amqp).await?;
-        let transport = RabbitTransport::connect(&link.url, ONE).await?;
+        let transport = RabbitTransport::connect(&link.url, ONE, PARTITIONS).await?;
         let mut deliveries = transport.subscribe("one", &["producer"], every_partition()).await?;
         let publish = async |number| transport.publish(message(4, vec![event("a", number)])).await;
         publish(1).await?;

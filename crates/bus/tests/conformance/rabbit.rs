@@ -16,7 +16,7 @@ use masar_testkit::on_rabbit;
 use crate::bench::{ONE, event, message, on_each_rabbit};
 
 /// A channel that knows nothing of the bus.
-async fn raw(amqp: &str) -> Result<(Connection, Channel)> {
+pub(crate) async fn raw(amqp: &str) -> Result<(Connection, Channel)> {
     let connection = Connection::connect(amqp, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     Ok((connection, channel))
@@ -24,8 +24,8 @@ async fn raw(amqp: &str) -> Result<(Connection, Channel)> {
 
 async fn unbind(channel: &Channel, partition: u16) -> Result<()> {
     let queue = format!("masar.v1.one.{partition}").into();
-    let key = partition.to_string().into();
-    Ok(channel.queue_unbind(queue, "masar.v1.producer".into(), key, FieldTable::default()).await?)
+    let key = format!("partition.{partition}").into();
+    Ok(channel.queue_unbind(queue, "masar.v2.producer".into(), key, FieldTable::default()).await?)
 }
 
 /// The next message of a queue, which is then gone.
@@ -48,7 +48,7 @@ async fn what_no_queue_takes_is_an_error_and_arrives_in_order_when_the_queue_is_
         let refused = bench.transport.publish(message(partition, vec![event("a", 0)])).await.unwrap_err();
         let text = refused.to_string();
         assert!(refused.is_retryable(), "{text}");
-        assert!(text.contains("`masar.v1.producer`") && text.contains("`4`"), "{text}");
+        assert!(text.contains("`masar.v2.producer`") && text.contains("`partition.4`"), "{text}");
 
         // What was returned went nowhere else; the next attempt arrives.
         bench.transport.publish(message(partition, vec![event("a", 1)])).await?;
@@ -86,10 +86,10 @@ async fn of_those_on_their_way_together_only_the_returned_one_fails() -> Result<
 #[tokio::test]
 async fn a_message_carries_what_it_is_and_survives_a_second_declaration() -> Result<()> {
     on_rabbit(async |amqp| {
-        let transport = RabbitTransport::connect(&amqp, ONE).await?;
+        let transport = RabbitTransport::connect(&amqp, ONE, PARTITIONS).await?;
         let sent = message(4, vec![event("a", 1)]);
         transport.publish(sent.clone()).await?;
-        RabbitTransport::connect(&amqp, ONE).await?;
+        RabbitTransport::connect(&amqp, ONE, PARTITIONS).await?;
         let (_connection, channel) = raw(&amqp).await?;
         let got = take(&channel, "masar.v1.one.4").await?;
         let properties = &got.properties;
@@ -111,7 +111,8 @@ async fn what_was_declared_otherwise_is_an_error_that_says_what_to_do() -> Resul
         let (_connection, channel) = raw(&amqp).await?;
         let classic = QueueDeclareOptions::durable();
         channel.queue_declare("masar.v1.one.3".into(), classic, FieldTable::default()).await?;
-        let refused = RabbitTransport::connect(&amqp, ONE).await.err().context("it is taken as it is")?;
+        let refused =
+            RabbitTransport::connect(&amqp, ONE, PARTITIONS).await.err().context("it is taken as it is")?;
         let text = refused.to_string();
         assert!(matches!(refused, Error::Topology(_)) && !refused.is_retryable());
         assert!(text.contains("the queue `masar.v1.one.3`") && text.contains("delete it"), "{text}");
@@ -123,11 +124,12 @@ async fn what_was_declared_otherwise_is_an_error_that_says_what_to_do() -> Resul
 #[tokio::test]
 async fn an_address_or_a_consumer_that_cannot_be_used_is_refused() -> Result<()> {
     for url in ["amqp//secret@x", "http://user:secret@host"] {
-        let text = RabbitTransport::connect(url, ONE).await.err().context("it connects")?.to_string();
+        let text =
+            RabbitTransport::connect(url, ONE, PARTITIONS).await.err().context("it connects")?.to_string();
         assert!(text.contains("amqp://USER") && !text.contains("secret"), "{text}");
     }
     on_rabbit(async |amqp| {
-        let transport = RabbitTransport::connect(&amqp, ONE).await?;
+        let transport = RabbitTransport::connect(&amqp, ONE, PARTITIONS).await?;
         assert!(matches!(
             transport.subscribe("stranger", &["producer"], every_partition()).await,
             Err(Error::Topology(_))
@@ -144,12 +146,31 @@ async fn an_address_or_a_consumer_that_cannot_be_used_is_refused() -> Result<()>
 }
 
 #[tokio::test]
+async fn what_has_no_key_of_a_partition_is_kept_for_people() -> Result<()> {
+    on_rabbit(async |amqp| {
+        RabbitTransport::connect(&amqp, ONE, PARTITIONS).await?;
+        let (_connection, channel) = raw(&amqp).await?;
+        for key in ["4", "", "of.three.words"] {
+            let (options, body) = (BasicPublishOptions::default(), key.as_bytes());
+            let properties = BasicProperties::default();
+            channel.basic_publish("masar.v2.producer".into(), key.into(), options, body, properties).await?;
+            let kept = take(&channel, "masar.v1.unrouted").await?;
+            assert_eq!((kept.data.as_slice(), kept.exchange.as_str()), (body, "masar.v2.producer"));
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_put_aside_and_stops_nobody() -> Result<()> {
     on_each_rabbit(ONE, async |bench, amqp| {
         let (_connection, channel) = raw(&amqp).await?;
         let publish = async |body: &'static [u8], properties| {
             let options = BasicPublishOptions::default();
-            channel.basic_publish("masar.v1.producer".into(), "4".into(), options, body, properties).await
+            channel
+                .basic_publish("masar.v2.producer".into(), "partition.4".into(), options, body, properties)
+                .await
         };
         let id = uuid::Uuid::now_v7().to_string();
         let signed = BasicProperties::default().with_message_id(id.into()).with_app_id("producer".into());
@@ -164,7 +185,7 @@ async fn what_cannot_be_read_is_put_aside_and_stops_nobody() -> Result<()> {
             assert_eq!(kept.data, body);
             let headers = kept.properties.headers().as_ref().context("no headers")?.inner();
             let header = |name: &str| headers[name].as_long_string().unwrap().to_string();
-            assert_eq!((header("masar-consumer"), header("masar-key")), ("one".into(), "4".into()));
+            assert_eq!((header("masar-consumer"), header("masar-key")), ("one".into(), "partition.4".into()));
             assert!(header("masar-problem").contains(problem), "{}", header("masar-problem"));
         }
         Ok(())

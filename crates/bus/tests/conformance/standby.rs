@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use masar_bus::{Event, Outbox, RabbitTransport};
+use masar_bus::{Event, Outbox, PARTITIONS, RabbitTransport};
 use masar_testkit::count;
 use sea_orm::DbBackend;
 
@@ -35,7 +35,7 @@ async fn two_replicas_share_the_partitions_and_one_takes_over_when_the_other_goe
         }
         first.until(80).await;
 
-        bench.transport = Arc::new(RabbitTransport::connect(&amqp, ONE).await?);
+        bench.transport = Arc::new(RabbitTransport::connect(&amqp, ONE, PARTITIONS).await?);
         bench.start(bench.consumer("one", bench.store("one").await?, second.clone()));
         // Both work: each round of events is divided between them.
         while second.count() < 40 {

@@ -66,6 +66,8 @@ pub(crate) struct Publisher {
     pub(crate) outbox: Outbox,
     pub(crate) packages: Arc<Packages>,
     pub(crate) clock: Clock,
+    /// In each of so many partitions a version is told.
+    pub(crate) partitions: u16,
 }
 
 impl Publisher {
@@ -155,7 +157,7 @@ impl Publisher {
     }
 
     async fn tell(&self, tx: Transaction, changed: &WorkflowChanged) -> Result<(), Refused> {
-        self.outbox.put(&tx, told(changed)).await?;
+        self.outbox.put(&tx, told(changed, self.partitions)).await?;
         self.packages.tell(&tx, changed).await?;
         tx.commit().await.map_err(masar_store::Error::from)?;
         self.outbox.wake();

@@ -49,7 +49,7 @@ impl Caller for Sender {
 
 /// How many cases go all the way in a second.
 pub(super) async fn measure(store: &Store, amqp: &str, span: Span) -> Result<f64> {
-    let transport = Arc::new(RabbitTransport::connect(amqp, &[(SINK, &[SOURCE])]).await?);
+    let transport = Arc::new(RabbitTransport::connect(amqp, &[(SINK, &[SOURCE])], PARTITIONS).await?);
     let (batcher, writing) = Batcher::new(store.clone(), Accept { outbox: None }, BatchSettings::default());
     let mut beside: JoinSet<Result<()>> = JoinSet::new();
     beside.spawn(async {
