@@ -1,11 +1,14 @@
 //! Two replicas of each service, and one of each goes down hard: who reads or submits sees no error, and in the end all is
-//! there once.
+//! there once. And what waits when all stop is there once for those who start with another number of partitions.
 
 mod support;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
 use masar_proto::cases::v1::PublishRequest;
 use masar_proto::cases::v1::case_service_client::CaseServiceClient;
 use masar_proto::cases::v1::workflow_service_client::WorkflowServiceClient;
@@ -21,7 +24,7 @@ use masar_proto::sla::v1::{ListCalendarsRequest, WatchAtRiskRequest};
 use masar_workflow::shipped_files;
 use serde_json::json;
 use support::many::Told;
-use support::process::masar;
+use support::process::{Start, masar};
 use support::set::{Set, on_servers};
 use support::{act, case, complaint, eventually, shown};
 
@@ -158,6 +161,39 @@ async fn one_replica_of_each_service_may_go_without_a_word() -> Result<()> {
         })
         .await?;
         assert!(said.contains("correct `peers.sla`"), "{said}");
+        set.terminate().await
+    })
+    .await
+}
+
+/// Whether RabbitMQ has a queue.
+async fn has(amqp: &str, queue: &str) -> Result<bool> {
+    let connection = Connection::connect(amqp, ConnectionProperties::default()).await?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+    let channel = connection.create_channel().await?;
+    Ok(channel.queue_declare(queue.into(), passive, FieldTable::default()).await.is_ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_number_of_partitions_goes_on_where_all_have_stopped() -> Result<()> {
+    on_servers(async |postgres, amqp| {
+        let (folder, told) = (tempfile::tempdir()?, Told::new(CASES / 4));
+        let mut set = Set::start(folder.path(), postgres, amqp, 1).await?;
+        // What they would hear waits in their queues.
+        set.services.retain(|service, _| !["routing", "sla"].contains(service));
+        told.work(set.asking("system:DEMO-TRF")?, set.asking("trf-triage-1")?).await?;
+        assert_eq!(told.answers().moved.len(), CASES / 8);
+        set.terminate().await?;
+
+        let prepare =
+            &mut |_, _, start: &mut Start| start.environment.push(("MASAR_PARTITIONS", "16".into()));
+        let set = Set::prepared(folder.path(), postgres, amqp, 2, prepare).await?;
+        let triage = set.asking("trf-triage-1")?;
+        told.work(set.asking("system:DEMO-TRF")?, triage.clone()).await?;
+        told.is_true(triage, set.asking("trf-ops")?).await?;
+        assert!(has(amqp, "masar.v1.of16.routing.15").await? && !has(amqp, "masar.v1.routing.0").await?);
+        let (well, said) = doctor(&set).await?;
+        assert!(well, "{said}");
         set.terminate().await
     })
     .await
