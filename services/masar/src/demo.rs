@@ -83,6 +83,8 @@ pub fn settings(settings: Settings) -> Result<Settings> {
 /// When they cannot be written so.
 pub fn configuration(settings: &Settings) -> Result<String> {
     let Settings { data_folder, database, amqp, partitions, registry, peers, auth, .. } = settings;
+    // A release that does not know it yet can read the file as long as it says nothing else.
+    let partitions = Some(partitions).filter(|partitions| **partitions != Settings::default().partitions);
     let (jwt, keys) = (auth.jwt.as_ref().context("no tokens")?, &auth.api_keys);
     let said = json!({"data_folder": data_folder, "database": database, "amqp": amqp, "partitions": partitions, "registry": registry,
         "peers": peers, "auth": {"jwt": {"audience": jwt.audience, "hs256_secret": jwt.hs256_secret}, "api_keys": keys}});
